@@ -1,0 +1,20 @@
+# SPDX-License-Identifier: Apache-2.0
+# One target a folder: madvtrace_library(NAME sources...) makes a static library
+# with the project's warnings, all of them errors.
+add_library(madvtrace_flags INTERFACE)
+target_compile_options(madvtrace_flags INTERFACE
+  -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wold-style-cast -Wnon-virtual-dtor
+  -Wno-missing-field-initializers # designated initialisers leave out what has a default
+  -Werror)
+if(MADVTRACE_ASAN)
+  target_compile_options(madvtrace_flags INTERFACE
+    -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  target_link_options(madvtrace_flags INTERFACE -fsanitize=address,undefined)
+endif()
+target_include_directories(madvtrace_flags INTERFACE
+  ${CMAKE_SOURCE_DIR}/userspace ${CMAKE_SOURCE_DIR})
+
+function(madvtrace_library name)
+  add_library(${name} STATIC ${ARGN})
+  target_link_libraries(${name} PUBLIC madvtrace_flags)
+endfunction()
