@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
+/*
+ * The few kernel types that the BPF programs look into, as minimal CO-RE
+ * declarations: only members that are used, relocated at load time against the
+ * running kernel's BTF. A full vmlinux.h would be 130,000 lines of one kernel.
+ */
+#ifndef MADVTRACE_KERNEL_TYPES_H
+#define MADVTRACE_KERNEL_TYPES_H
+
+typedef unsigned char __u8;
+typedef unsigned short __u16;
+typedef short __s16;
+typedef unsigned int __u32;
+typedef int __s32;
+typedef unsigned long long __u64;
+typedef long long __s64;
+typedef __u16 __be16;
+typedef __u32 __be32;
+typedef __u32 __wsum;
+typedef _Bool bool;
+#define true 1
+#define false 0
+
+/* uapi/linux/bpf.h: only what is used. */
+enum {
+  BPF_ANY = 0,
+  BPF_MAP_TYPE_HASH = 1,
+  BPF_MAP_TYPE_ARRAY = 2,
+  BPF_MAP_TYPE_PERCPU_ARRAY = 6,
+  BPF_MAP_TYPE_LRU_HASH = 9,
+  BPF_MAP_TYPE_RINGBUF = 27,
+  BPF_MAP_TYPE_TASK_STORAGE = 29,
+  BPF_F_NO_PREALLOC = 1,
+  BPF_F_MMAPABLE = 1024,
+  BPF_F_USER_STACK = 256,
+  BPF_LOCAL_STORAGE_GET_F_CREATE = 1,
+  BPF_RB_NO_WAKEUP = 1,
+  BPF_RB_FORCE_WAKEUP = 2,
+  BPF_RB_AVAIL_DATA = 0,
+};
+
+/* What a syscall tracepoint passes: user ABI, as in its `format` file, so not
+ * relocated (an array in a relocated context is refused by the verifier). */
+struct trace_event_raw_sys_enter {
+  __u64 common;
+  long id;
+  unsigned long args[6];
+};
+
+struct trace_event_raw_sys_exit {
+  __u64 common;
+  long id;
+  long ret;
+};
+
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+
+struct mm_struct {
+  void* pgd;
+  unsigned long start_brk;
+  unsigned long brk;
+  unsigned long def_flags;
+};
+
+typedef struct {
+  int counter;
+} atomic_t;
+
+struct upid {
+  int nr;
+};
+
+struct pid {
+  unsigned int level;
+};
+
+enum pid_type { PIDTYPE_PID, PIDTYPE_TGID };
+
+struct signal_struct {
+  atomic_t live;
+  struct pid* pids[4];
+  int group_exit_code;
+};
+
+struct inode {
+  void* i_private;
+};
+
+struct file {
+  void* private_data;
+  struct inode* f_inode;
+};
+
+struct fdtable {
+  unsigned int max_fds;
+  struct file** fd;
+};
+
+struct files_struct {
+  struct fdtable* fdt;
+};
+
+struct task_struct {
+  int pid;
+  int tgid;
+  int exit_code;
+  struct mm_struct* mm;
+  struct signal_struct* signal;
+  struct files_struct* files;
+  char comm[16];
+};
+
+struct vm_area_struct {
+  unsigned long vm_start;
+  unsigned long vm_end;
+  unsigned long vm_flags;
+  struct file* vm_file;
+};
+
+struct linux_binprm {
+  const char* filename;
+};
+
+struct seq_file;
+
+struct bpf_iter_meta {
+  struct seq_file* seq;
+} __attribute__((preserve_access_index));
+
+struct bpf_iter__task {
+  struct bpf_iter_meta* meta;
+  struct task_struct* task;
+};
+
+#pragma clang attribute pop
+
+#endif

@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
+/*
+ * The page walk: what a range of an address space holds right now, counted from
+ * its page tables without a lock. x86-64, four or five levels.
+ *
+ * Tables are reached through the kernel's direct map, whose base user space
+ * finds and proves before loading (userspace/kernel/direct_map.h). Reads are
+ * fault-safe. A table that another thread frees during the walk can yield stale
+ * counts; nothing else can go wrong.
+ *
+ * Bits: arch/x86/include/asm/pgtable_types.h.
+ */
+#ifndef MADVTRACE_PAGEWALK_BPF_H
+#define MADVTRACE_PAGEWALK_BPF_H
+
+#include "maps.bpf.h"
+
+#define PAGE_SHIFT 12
+#define PAGE_BYTES (1UL << PAGE_SHIFT)
+#define PMD_SHIFT 21
+#define PUD_SHIFT 30
+#define P4D_SHIFT_4 39 /* with four levels the PGD stands here */
+#define PGD_SHIFT_5 48
+#define TABLE_ENTRIES 512
+
+#define ENTRY_PRESENT 0x1UL
+#define ENTRY_HUGE 0x80UL      /* _PAGE_PSE */
+#define ENTRY_PROTNONE 0x100UL /* present for the kernel, not for the CPU */
+#define ENTRY_FRAME 0x000ffffffffff000UL
+
+/* _PAGE_DIRTY, and _PAGE_SAVED_DIRTY where 6.6+ keeps the bit of a page that was
+ * write-protected, by fork for one. Before 6.6 bit 58 is _PAGE_DEVMAP, never set in
+ * anonymous memory. */
+#define ENTRY_DIRTY_BIT 6
+#define ENTRY_SAVED_DIRTY_BIT 58
+#define ENTRY_DIRTY ((1UL << ENTRY_DIRTY_BIT) | (1UL << ENTRY_SAVED_DIRTY_BIT))
+/* _PAGE_SPECIAL: the zero page and raw frames, which RSS does not count. */
+#define ENTRY_SPECIAL_BIT 9
+/* A non-present entry is a page in swap if its type, the top five bits, is below
+ * MAX_SWAPFILES (linux/swap.h); above are migration entries, poison, markers. */
+#define ENTRY_SWAP_TYPE_SHIFT 59
+#define SWAP_TYPES_AT_LEAST 23
+
+/* Both found by user space before loading; 0 levels: no page walk. */
+const volatile __u64 direct_map_base = 0;
+const volatile __u32 page_table_levels = 0;
+/* Frame of the huge zero page, which RSS does not count either; 0: none. */
+const volatile __u64 huge_zero_frame = 0;
+/* Page tables (2 MiB each) read at most on the traced thread's time, and by the
+ * on-demand walker in one job. */
+const volatile __u32 walk_table_limit = 128;
+#define ON_DEMAND_TABLE_LIMIT 4096
+/* Steps, over tables and over holes of 2 MiB, 1 GiB or 512 GiB. */
+#define WALK_STEP_LIMIT 16384
+
+struct entry_counts {
+  __u64 resident;
+  __u64 clean;
+  __u64 swap;
+};
+
+/* A walk under way. It lives in a map, not on the stack: what comes out of a map
+ * is unknown to the verifier, so the loop's states converge at once instead of
+ * being followed address by address. */
+struct walk {
+  __u64 pgd;
+  __u64 at; /* next address to look at */
+  __u64 end;
+  struct entry_counts counts;
+  __u64 huge;
+  __u32 tables_left; /* that may still be read */
+  __u32 failed;
+  __u64 entry[TABLE_ENTRIES]; /* the page table being counted */
+};
+
+/* Two a CPU: the on-demand walker can be preempted by a traced call's walk, which
+ * itself runs with preemption off. */
+enum walk_slot { WALK_SLOT_CALL = 0, WALK_SLOT_ON_DEMAND = 1, WALK_SLOTS = 2 };
+
+struct {
+  __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+  __uint(max_entries, WALK_SLOTS);
+  __type(key, __u32);
+  __type(value, struct walk);
+} walks SEC(".maps");
+
+#define opaque(v) asm volatile("" : "+r"(v))
+
+/* Adds one entry, without branches: with data-dependent branches the verifier
+ * would follow every path through 512 of them. */
+static __always_inline void count_entry(struct entry_counts* counts, __u64 entry) {
+  __u64 present = (entry | (entry >> 8)) & 1;
+  __u64 resident = present & ~(entry >> ENTRY_SPECIAL_BIT);
+  __u64 dirty = (entry >> ENTRY_DIRTY_BIT) | (entry >> ENTRY_SAVED_DIRTY_BIT);
+  __u64 used = entry | -entry;
+  opaque(used);
+  __u64 real_swap = (entry >> ENTRY_SWAP_TYPE_SHIFT) - SWAP_TYPES_AT_LEAST;
+  opaque(real_swap);
+  counts->resident += resident;
+  counts->clean += resident & ~dirty;
+  counts->swap += (present ^ 1) & (used >> 63) & (real_swap >> 63);
+}
+
+static long count_copied_entry(__u32 index, void* slot) {
+  struct walk* walk = bpf_map_lookup_elem(&walks, slot);
+  if (!walk || index >= TABLE_ENTRIES) return 1;
+  count_entry(&walk->counts, walk->entry[index]);
+  return 0;
+}
+
+/* Counts all of a copied table. A global function: the verifier follows its 512
+ * rounds once, not once per caller. */
+__noinline int count_copied_table(__u32 slot) {
+  struct walk* walk = bpf_map_lookup_elem(&walks, &slot);
+  if (!walk) return 0;
+  struct entry_counts counts = {};
+#pragma clang loop unroll(disable)
+  for (int i = 0; i < TABLE_ENTRIES; i++) count_entry(&counts, walk->entry[i]);
+  walk->counts.resident += counts.resident;
+  walk->counts.clean += counts.clean;
+  walk->counts.swap += counts.swap;
+  return 0;
+}
+
+static __always_inline __u64 read_entry(__u64 table, __u64 address, __u32 shift) {
+  __u64 entry = 0;
+  bpf_probe_read_kernel(&entry, sizeof(entry),
+                        (void*)(table + ((address >> shift) & (TABLE_ENTRIES - 1)) * sizeof(entry)));
+  return entry;
+}
+
+static __always_inline __u64 table_of(__u64 entry) { return direct_map_base + (entry & ENTRY_FRAME); }
+
+static __always_inline __u64 next_boundary(__u64 address, __u32 shift) { return ((address >> shift) + 1) << shift; }
+
+/* Counts the part of [walk->at, last) that one page table maps. */
+static __always_inline void count_table(struct walk* walk, __u32* slot, __u64 pmd, __u64 last) {
+  __u64 first = (walk->at >> PAGE_SHIFT) & (TABLE_ENTRIES - 1);
+  __u64 entries = (last - walk->at) >> PAGE_SHIFT;
+  walk->tables_left--;
+  if (entries == TABLE_ENTRIES) {
+    walk->failed |= !!bpf_probe_read_kernel(walk->entry, sizeof(walk->entry), (void*)table_of(pmd));
+    if (!walk->failed) count_copied_table(*slot);
+    return;
+  }
+  __u64 bytes = (entries & (TABLE_ENTRIES - 1)) * sizeof(__u64);
+  walk->failed |= !!bpf_probe_read_kernel(walk->entry, bytes, (void*)(table_of(pmd) + first * sizeof(__u64)));
+  if (!walk->failed) bpf_loop(entries, count_copied_entry, slot, 0);
+}
+
+static __always_inline void count_huge(struct walk* walk, __u64 pmd, __u64 last) {
+  __u64 pages = (last - walk->at) >> PAGE_SHIFT;
+  /* Bit 12 of a huge entry is its PAT bit, not part of the frame. */
+  if (huge_zero_frame && ((pmd & ENTRY_FRAME) >> PMD_SHIFT) == (huge_zero_frame >> (PMD_SHIFT - PAGE_SHIFT))) return;
+  walk->counts.resident += pages;
+  walk->huge += pages;
+  if (!(pmd & ENTRY_DIRTY)) walk->counts.clean += pages;
+}
+
+static long walk_step(__u32 index, void* slot) {
+  struct walk* walk = bpf_map_lookup_elem(&walks, slot);
+  if (!walk || walk->failed) return 1;
+  __u64 at = walk->at;
+  if (at >= walk->end) return 1;
+
+  __u64 table = walk->pgd;
+  __u64 entry;
+  if (page_table_levels == 5) {
+    entry = read_entry(table, at, PGD_SHIFT_5);
+    if (!(entry & ENTRY_PRESENT)) {
+      walk->at = next_boundary(at, PGD_SHIFT_5);
+      return 0;
+    }
+    table = table_of(entry);
+  }
+  entry = read_entry(table, at, P4D_SHIFT_4);
+  if (!(entry & ENTRY_PRESENT)) {
+    walk->at = next_boundary(at, P4D_SHIFT_4);
+    return 0;
+  }
+  entry = read_entry(table_of(entry), at, PUD_SHIFT);
+  if (!(entry & ENTRY_PRESENT) || (entry & ENTRY_HUGE)) { /* 1 GiB pages are hugetlbfs: not in RSS */
+    walk->at = next_boundary(at, PUD_SHIFT);
+    return 0;
+  }
+  entry = read_entry(table_of(entry), at, PMD_SHIFT);
+  __u64 next = next_boundary(at, PMD_SHIFT);
+  __u64 last = next < walk->end ? next : walk->end;
+  if ((entry & ENTRY_HUGE) && (entry & (ENTRY_PRESENT | ENTRY_PROTNONE))) {
+    count_huge(walk, entry, last);
+  } else if (entry & ENTRY_PRESENT) {
+    if (!walk->tables_left) return 1;
+    count_table(walk, slot, entry, last);
+  }
+  walk->at = next;
+  return 0;
+}
+
+/* Adds what [address, address + bytes) holds to `out`. `pgd` is the kernel address
+ * of the top table. Global, so that it is verified once. */
+__noinline int page_walk(__u64 pgd, __u64 address, __u64 bytes, __u32 slot, struct wire_walk* out) {
+  struct walk* walk = bpf_map_lookup_elem(&walks, &slot);
+  if (!walk || !out) return 0;
+  __u64 begin_ns = bpf_ktime_get_ns();
+  __u64 user_end = page_table_levels == 5 ? 1UL << 56 : 1UL << 47;
+  __u64 end = (address + bytes + PAGE_BYTES - 1) & ~(PAGE_BYTES - 1);
+  walk->pgd = pgd;
+  walk->at = address & ~(PAGE_BYTES - 1);
+  /* Whatever the program passed: never walk outside of user space. */
+  walk->end = end > user_end || end < address ? user_end : end;
+  walk->counts.resident = walk->counts.clean = walk->counts.swap = walk->huge = 0;
+  walk->tables_left = slot == WALK_SLOT_ON_DEMAND ? ON_DEMAND_TABLE_LIMIT : walk_table_limit;
+  walk->failed = !pgd;
+  bpf_loop(WALK_STEP_LIMIT, walk_step, &slot, 0);
+  if (walk->failed) {
+    count_loss(WIRE_LOST_WALK);
+    return 0;
+  }
+  out->resident_pages += walk->counts.resident;
+  out->clean_pages += walk->counts.clean;
+  out->swap_pages += walk->counts.swap;
+  out->huge_pages += walk->huge;
+  out->flags |= WIRE_WALK_DONE;
+  out->walked_end = walk->end;
+  if (walk->at < walk->end) {
+    out->walked_end = walk->at;
+    out->flags |= WIRE_WALK_CAPPED;
+  }
+  out->walk_ns += (__u32)(bpf_ktime_get_ns() - begin_ns);
+  return 0;
+}
+
+#endif

@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
+/*
+ * The contract between the BPF programs and user space: every record that
+ * crosses the ring buffer, byte for byte. Compiles as C11 (BPF target) and as
+ * C++20. A recording holds these records unchanged, so a change of any layout
+ * or meaning below is a new WIRE_VERSION.
+ *
+ * Rules
+ *  - fixed-width members, no bit-fields, no implicit padding, sizes asserted;
+ *  - every record starts with struct wire_header; `size` counts the whole
+ *    record and is a multiple of 8;
+ *  - ring order is the order of events. A release is recorded when the call
+ *    *begins* and an acquisition when it *ends*: in this order a thread never
+ *    seems to map what another has not unmapped yet. Timestamps are not sorted.
+ *
+ * Not promised: that every WIRE_RELEASE_BEGIN is followed by its
+ * WIRE_RELEASE_END (the thread may be killed, the end may be lost, the trace
+ * may stop first).
+ */
+#ifndef MADVTRACE_WIRE_H
+#define MADVTRACE_WIRE_H
+
+#ifdef __cplusplus
+#include <linux/types.h>
+#define WIRE_ASSERT_SIZE(type, bytes) static_assert(sizeof(type) == (bytes))
+#else
+#define WIRE_ASSERT_SIZE(type, bytes) _Static_assert(sizeof(type) == (bytes), #type)
+#endif
+
+#define WIRE_VERSION 1
+
+#define WIRE_COMM_BYTES 16  /* TASK_COMM_LEN */
+#define WIRE_STACK_DEPTH 64 /* frames kept of a user stack, leaf first */
+#define WIRE_SYSCALL_ARGS 6
+
+/* Kinds below WIRE_COLLECTOR_FIRST come from the kernel; the collector's own
+ * records (userspace/stream/collector_record.h) use the numbers from there on. */
+enum wire_kind {
+  WIRE_RELEASE_BEGIN = 1, /* struct wire_call: a call that may take pages away begins */
+  WIRE_RELEASE_RANGE = 2, /* struct wire_range: one more range of that call */
+  WIRE_RELEASE_END = 3,   /* struct wire_end: and returns */
+  WIRE_CALL = 4,          /* struct wire_call: a call that releases nothing has returned */
+  WIRE_STACK = 5,         /* struct wire_stack: a user stack, before its first use */
+  WIRE_FORK = 6,          /* struct wire_fork */
+  WIRE_EXEC = 7,          /* struct wire_exec */
+  WIRE_EXIT = 8,          /* struct wire_exit: the last thread of a process is gone */
+  WIRE_KERNEL_KINDS = 9,
+  WIRE_COLLECTOR_FIRST = 64,
+};
+
+enum wire_syscall {
+  WIRE_MMAP = 1,
+  WIRE_MUNMAP = 2,
+  WIRE_MADVISE = 3,
+  WIRE_PROCESS_MADVISE = 4,
+  WIRE_MREMAP = 5,
+  WIRE_BRK = 6,
+};
+
+struct wire_header {
+  __u32 size; /* bytes of the whole record */
+  __u16 kind; /* enum wire_kind */
+  __u16 reserved;
+  __u64 mono_ns; /* CLOCK_MONOTONIC when it was written */
+  __u32 pid;     /* tgid in the initial pid namespace */
+  __u32 tid;     /* thread that it happened on */
+  __u64 lost;    /* records that the kernel side had lost, of any process, before this one */
+};
+WIRE_ASSERT_SIZE(struct wire_header, 32);
+
+enum wire_walk_flag {
+  WIRE_WALK_DONE = 1,          /* the counts are filled in; without it nothing is known */
+  WIRE_WALK_CAPPED = 2,        /* stopped at walked_end: the counts are lower bounds */
+  WIRE_WALK_SAMPLED = 4,       /* no page tables: probed every n-th page and scaled up */
+  WIRE_WALK_FILE = 8,          /* every mapping in it is a file's: clean is not lazily freed */
+  WIRE_WALK_CLEAN_UNKNOWN = 16 /* mixed, or could not be told: clean_pages says nothing */
+};
+
+/* What the page tables held for one range. Unit: 4 KiB pages; a huge page counts
+ * as the 512 (or the part of them inside the range) that it is. */
+struct wire_walk {
+  __u64 resident_pages; /* present, and counted in RSS (the zero pages are not) */
+  __u64 clean_pages;    /* of them: dirty bit clear. In anonymous memory: lazily freed
+                           (or just read back from swap) */
+  __u64 huge_pages;     /* of them: mapped by a huge PMD */
+  __u64 swap_pages;     /* swapped out */
+  __u64 walked_end;     /* first address that was not looked at */
+  __u32 flags;          /* enum wire_walk_flag */
+  __u32 walk_ns;        /* what the look cost the calling thread */
+};
+WIRE_ASSERT_SIZE(struct wire_walk, 48);
+
+enum wire_call_flag {
+  WIRE_CALL_REMOTE = 1,         /* process_madvise on another process than the caller's */
+  WIRE_CALL_RANGES_MISSING = 2, /* more ranges than could be read or kept: some are not in the stream */
+};
+
+/* One system call. As WIRE_RELEASE_BEGIN it is written before the call runs:
+ * ret is 0 and says nothing, and range_* and walk say what the call is about to
+ * release (for mremap and brk not the same as its arguments). As WIRE_CALL it
+ * is written when the call has returned; range_* and walk are set only where
+ * the call itself may have filled pages (MAP_POPULATE, MADV_POPULATE_*,
+ * MADV_COLLAPSE). */
+struct wire_call {
+  struct wire_header header;
+  __u64 begin_ns;                /* CLOCK_MONOTONIC at entry: names the call within its thread */
+  __u64 stack_key;               /* of a WIRE_STACK of this process; 0: no stack */
+  __u64 cgroup_id;               /* in the unified hierarchy */
+  __u64 args[WIRE_SYSCALL_ARGS]; /* as the program passed them; unchecked */
+  __s64 ret;                     /* negative errno on failure */
+  __u64 range_addr;
+  __u64 range_bytes;
+  struct wire_walk walk;
+  __u16 syscall; /* enum wire_syscall */
+  __u16 flags;   /* enum wire_call_flag */
+  __u32 reserved;
+  char comm[WIRE_COMM_BYTES];
+};
+WIRE_ASSERT_SIZE(struct wire_call, 32 + 3 * 8 + 6 * 8 + 3 * 8 + 48 + 8 + 16);
+
+/* A further range of the release that the same thread began at begin_ns:
+ * process_madvise's second and later ranges, the second one of an mremap that
+ * both shrinks and moves. */
+struct wire_range {
+  struct wire_header header;
+  __u64 begin_ns;
+  __u64 range_addr;
+  __u64 range_bytes;
+  struct wire_walk walk;
+};
+WIRE_ASSERT_SIZE(struct wire_range, 32 + 3 * 8 + 48);
+
+/* The release that began at begin_ns on this thread has returned. `after` sums
+ * all its ranges once more, and only where ret alone does not say what became
+ * of the pages: every error, MADV_PAGEOUT, a mapping that was populated. */
+struct wire_end {
+  struct wire_header header;
+  __u64 begin_ns;
+  __s64 ret;
+  struct wire_walk after;
+};
+WIRE_ASSERT_SIZE(struct wire_end, 32 + 2 * 8 + 48);
+
+/* header.size covers `depth` addresses only, not the whole array. */
+struct wire_stack {
+  struct wire_header header;
+  __u64 stack_key;
+  __u32 depth; /* 1..WIRE_STACK_DEPTH; exactly WIRE_STACK_DEPTH: perhaps cut off */
+  __u32 reserved;
+  __u64 addresses[WIRE_STACK_DEPTH]; /* leaf first */
+};
+WIRE_ASSERT_SIZE(struct wire_stack, 48 + 8 * WIRE_STACK_DEPTH);
+
+/* header.pid is the parent; written before the child runs. */
+struct wire_fork {
+  struct wire_header header;
+  __u32 child_pid;
+  __u32 followed; /* 1: the child is traced from its first instruction on */
+  char comm[WIRE_COMM_BYTES];
+};
+WIRE_ASSERT_SIZE(struct wire_fork, 32 + 8 + 16);
+
+/* The old address space is gone, the new one not yet run in. */
+struct wire_exec {
+  struct wire_header header;
+  __u64 cgroup_id;
+  char comm[WIRE_COMM_BYTES]; /* the new name */
+};
+WIRE_ASSERT_SIZE(struct wire_exec, 32 + 8 + 16);
+
+struct wire_exit {
+  struct wire_header header;
+  __u64 cgroup_id;
+  __s32 wait_status; /* as waitpid() reports it */
+  __u32 reserved;
+  char comm[WIRE_COMM_BYTES];
+};
+WIRE_ASSERT_SIZE(struct wire_exit, 32 + 8 + 8 + 16);
+
+/* Why a record, or what belongs in one, is missing. The index of the kernel
+ * side's counters; named for users in userspace/kernel/bpf_session.cc. */
+enum wire_loss {
+  WIRE_LOST_CALL_RING = 0,    /* no room for a call, or for the begin of a release */
+  WIRE_LOST_END_RING = 1,     /* no room for the end of a release */
+  WIRE_LOST_RANGE_RING = 2,   /* no room for a further range */
+  WIRE_LOST_STACK_RING = 3,   /* no room for a new stack: its frames come later or never */
+  WIRE_LOST_PROCESS_RING = 4, /* no room for a fork, exec or exit */
+  WIRE_LOST_INFLIGHT = 5,     /* no memory to remember a call between entry and exit */
+  WIRE_LOST_TARGET_TABLE = 6, /* a forked child could not be followed: table full */
+  WIRE_LOST_STACK_UNREAD = 7, /* the stack could not be read */
+  WIRE_LOST_WALK = 8,         /* the page tables could not be read */
+  WIRE_LOSSES = 9,
+};
+
+/* One job of the on-demand page walker, in the array that it shares with user
+ * space: filled in by the collector but for `walk`. */
+struct wire_walk_job {
+  __u32 pid;
+  __u32 gone; /* out: 1 when the process or its address space went away meanwhile */
+  __u64 addr;
+  __u64 bytes;
+  struct wire_walk walk; /* out */
+};
+WIRE_ASSERT_SIZE(struct wire_walk_job, 24 + 48);
+
+#define WIRE_WALK_JOBS 512 /* in one request */
+
+/* The argument of run_walk_jobs: how many jobs are filled in. */
+struct wire_walk_request {
+  __u32 jobs;
+  __u32 reserved;
+};
+WIRE_ASSERT_SIZE(struct wire_walk_request, 8);
+
+/* A process to trace. Key of the table: tgid. */
+enum wire_target_flag {
+  WIRE_TARGET_FOLLOW = 1, /* children are targets too */
+};
+struct wire_target {
+  __u64 mm; /* kernel address of its mm_struct; 0 until seen. Never leaves the kernel side */
+  __u32 flags;
+  __u32 reserved;
+};
+WIRE_ASSERT_SIZE(struct wire_target, 16);
+
+#endif
