@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "procfs/proc_root.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <climits>
+#include <memory>
+#include <optional>
+#include <utility>
+
+#include "procfs/text.h"
+
+namespace madvtrace {
+namespace {
+
+struct CloseDirectory {
+  void operator()(DIR* directory) const { ::closedir(directory); }
+};
+
+std::string relative_path(pid_t pid, std::string_view name) { return fmt::format("{}/{}", pid, name); }
+
+std::string_view reason_of(int error_number, std::string& storage) {
+  storage = errno_text("", error_number);
+  return std::string_view(storage).substr(2);
+}
+
+tl::unexpected<ProcError> unexpected(ProcError error) { return tl::unexpected<ProcError>(std::move(error)); }
+
+}  // namespace
+
+ProcResult<ProcRoot> ProcRoot::open(const std::string& path) {
+  UniqueFd fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (fd) return ProcRoot(path, std::move(fd));
+  const int error_number = errno;
+  std::string storage;
+  ProcError failed;
+  failed.message = fmt::format("cannot open {}: {}; it has to be a mounted proc file system", path,
+                               reason_of(error_number, storage));
+  if (error_number == EACCES || error_number == EPERM) {
+    failed.code = ExitCode::kUnsupported;
+    failed.failure = ProcFailure::kPermission;
+  }
+  return unexpected(std::move(failed));
+}
+
+ProcResult<UniqueFd> ProcRoot::open_file(pid_t pid, std::string_view name) const {
+  // O_NONBLOCK: a fixture tree, or a target's exe, must not make the tool wait.
+  UniqueFd fd(::openat(fd_.get(), relative_path(pid, name).c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
+  if (!fd) return unexpected(error(pid, name, errno));
+  return fd;
+}
+
+ProcResult<FileText> ProcRoot::read_prefix(pid_t pid, std::string_view name, std::size_t limit_bytes) const {
+  const ProcResult<UniqueFd> fd = open_file(pid, name);
+  if (!fd) return unexpected(fd.error());
+  FileText file;
+  constexpr std::size_t kChunkBytes = std::size_t{64} * 1024;
+  std::size_t used_bytes = 0;
+  // Reads on until 0, for the kernel returns short pieces of long files; and one byte
+  // over the limit, to know whether there is more.
+  while (used_bytes <= limit_bytes) {
+    const std::size_t left_bytes = limit_bytes - used_bytes;
+    const std::size_t wanted_bytes = left_bytes < kChunkBytes ? left_bytes + 1 : kChunkBytes;
+    file.text.resize(used_bytes + wanted_bytes);
+    const ssize_t got_bytes = ::read(fd->get(), file.text.data() + used_bytes, wanted_bytes);
+    if (got_bytes < 0 && errno == EINTR) continue;
+    if (got_bytes < 0) return unexpected(error(pid, name, errno));
+    if (got_bytes == 0) break;
+    used_bytes += static_cast<std::size_t>(got_bytes);
+  }
+  file.truncated = used_bytes > limit_bytes;
+  file.text.resize(std::min(used_bytes, limit_bytes));
+  return file;
+}
+
+ProcResult<std::string> ProcRoot::read_file(pid_t pid, std::string_view name, std::size_t limit_bytes) const {
+  ProcResult<FileText> file = read_prefix(pid, name, limit_bytes);
+  if (!file) return unexpected(std::move(file.error()));
+  if (file->truncated) {
+    ProcError failed;
+    failed.failure = ProcFailure::kTooLarge;
+    failed.message = fmt::format("cannot read {}/{}/{}: it is larger than {} bytes", path_, pid, name, limit_bytes);
+    return unexpected(std::move(failed));
+  }
+  return std::move(file->text);
+}
+
+ProcResult<std::string> ProcRoot::read_link(pid_t pid, std::string_view name) const {
+  // The kernel builds these names in one page; a longer one is ENAMETOOLONG.
+  std::array<char, PATH_MAX + 1> target{};
+  const ssize_t length = ::readlinkat(fd_.get(), relative_path(pid, name).c_str(), target.data(), target.size());
+  if (length < 0) return unexpected(error(pid, name, errno));
+  if (static_cast<std::size_t>(length) == target.size()) return unexpected(error(pid, name, ENAMETOOLONG));
+  return std::string(target.data(), static_cast<std::size_t>(length));
+}
+
+ProcResult<std::vector<pid_t>> ProcRoot::list_pids() const { return list_numbers(0, "."); }
+
+ProcResult<std::vector<pid_t>> ProcRoot::list_tids(pid_t pid) const {
+  return list_numbers(pid, relative_path(pid, "task"));
+}
+
+ProcResult<std::vector<pid_t>> ProcRoot::list_numbers(pid_t pid, const std::string& relative) const {
+  const std::string_view name = pid == 0 ? "" : "task";
+  UniqueFd fd(::openat(fd_.get(), relative.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!fd) return unexpected(error(pid, name, errno));
+  const std::unique_ptr<DIR, CloseDirectory> directory(::fdopendir(fd.get()));
+  if (!directory) return unexpected(error(pid, name, errno));
+  fd.release();
+  std::vector<pid_t> numbers;
+  for (;;) {
+    errno = 0;
+    const dirent* entry = ::readdir(directory.get());
+    if (entry == nullptr) break;
+    const std::string_view text = entry->d_name;
+    const std::optional<pid_t> number = parse_integer<pid_t>(text);
+    if (number && *number > 0 && text.front() != '0') numbers.push_back(*number);
+  }
+  if (errno != 0) return unexpected(error(pid, name, errno));
+  std::sort(numbers.begin(), numbers.end());
+  return numbers;
+}
+
+ProcError ProcRoot::malformed(pid_t pid, std::string_view name, std::string_view reason) const {
+  ProcError failed;
+  failed.failure = ProcFailure::kMalformed;
+  failed.message = fmt::format("cannot use {}/{}/{}: {}", path_, pid, name, reason);
+  return failed;
+}
+
+ProcError ProcRoot::error(pid_t pid, std::string_view name, int error_number) const {
+  const std::string what =
+      pid == 0 ? fmt::format("cannot read {}", path_) : fmt::format("cannot read {}/{}/{}", path_, pid, name);
+  std::string storage;
+  ProcError failed;
+  if (error_number == EACCES || error_number == EPERM) {
+    failed.failure = ProcFailure::kPermission;
+    failed.code = ExitCode::kUnsupported;
+    failed.message = fmt::format("{}: {}; run as root or with CAP_SYS_PTRACE", what, reason_of(error_number, storage));
+  } else if (pid != 0 && (error_number == ENOENT || error_number == ESRCH)) {
+    struct stat status {};
+    if (::fstatat(fd_.get(), std::to_string(pid).c_str(), &status, 0) == 0) {
+      failed.failure = ProcFailure::kAbsent;
+      failed.message = fmt::format("{}: process {} has none; is it a kernel thread or a zombie?", what, pid);
+    } else {
+      failed.failure = ProcFailure::kGone;
+      failed.message = fmt::format("{}: there is no process {} (any more)", what, pid);
+    }
+  } else {
+    failed.message = fmt::format("{}: {}", what, reason_of(error_number, storage));
+  }
+  return failed;
+}
+
+}  // namespace madvtrace
