@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "model/call_assembler.h"
+
+#include <algorithm>
+
+#include "model/names.h"
+#include "model/residency.h"
+
+namespace madvtrace {
+namespace {
+
+constexpr std::uint64_t kPageMask = kPageBytes - 1;
+
+// What the row shows as the call's range: its arguments as the program passed them.
+void fill_arguments(CallRow& row, const CallFields& call, const AddressRange& range) {
+  row.advice = advice_of(call);
+  row.addr = call.args[0];
+  row.len_bytes = call.args[1];
+  switch (call.syscall) {
+    case Syscall::kBrk:
+      // Growing, only the new end is known.
+      row.len_bytes = range.empty() ? std::nullopt : std::optional(range.bytes());
+      break;
+    case Syscall::kProcessMadvise:
+      row.addr.reset();
+      row.len_bytes.reset();
+      if (!range.empty()) {
+        row.addr = range.begin;
+        row.len_bytes = range.bytes();
+      }
+      break;
+    default:
+      break;
+  }
+}
+
+AssembledCall assemble(const Stamp& stamp, const CallFields& call, const AddressRange& range,
+                       std::optional<std::int64_t> ret, std::uint64_t end_ns, const Residency& known) {
+  AssembledCall assembled{.stack_key = call.stack_key};
+  CallRow& row = assembled.row;
+  row.mono_ns = call.begin_ns;
+  row.pid = stamp.pid;
+  row.tid = stamp.tid;
+  row.comm = call.comm;
+  row.cgroup_id = call.cgroup_id;
+  row.call = call_kind(call.syscall);
+  fill_arguments(row, call, range);
+  row.ret = ret;
+  if (ret && end_ns >= call.begin_ns) row.dur_ns = end_ns - call.begin_ns;
+  row.resident_bytes = known.resident_bytes;
+  row.lazyfree_bytes = known.lazyfree_bytes;
+  row.swap_bytes = known.swap_bytes;
+  row.rss_delta_bytes = known.rss_delta_bytes;
+  row.quality = known.quality;
+  return assembled;
+}
+
+}  // namespace
+
+void CallAssembler::mark_overlaps(const Key& key, Open& open, const AddressRange& range) {
+  if (range.empty()) return;
+  for (auto other = open_.lower_bound({key.first, 0}); other != open_.end() && other->first.first == key.first;
+       ++other) {
+    if (other->first == key) continue;
+    const auto& ranges = other->second.ranges;
+    if (std::any_of(ranges.begin(), ranges.end(), [&](const AddressRange& r) { return r.overlaps(range); })) {
+      other->second.overlapped = true;
+      open.overlapped = true;
+    }
+  }
+}
+
+void CallAssembler::take_unfinished(const Key& key, Completed& completed) {
+  const auto found = open_.find(key);
+  if (found == open_.end()) return;
+  const Open& open = found->second;
+  completed.push_back(assemble(open.begin.stamp, open.begin.call, open.begin.range, std::nullopt, 0,
+                               residency_of_unfinished(open.before)));
+  open_.erase(found);
+}
+
+CallAssembler::Completed CallAssembler::on_begin(const ReleaseBegin& begin) {
+  Completed completed;
+  const Key key{begin.stamp.pid, begin.stamp.tid};
+  take_unfinished(key, completed);
+  Open& open = open_[key];
+  open = {.begin = begin, .before = begin.walk, .ranges = {begin.range}};
+  mark_overlaps(key, open, begin.range);
+  return completed;
+}
+
+void CallAssembler::on_range(const ReleaseRange& range) {
+  const Key key{range.stamp.pid, range.stamp.tid};
+  const auto found = open_.find(key);
+  if (found == open_.end() || found->second.begin.call.begin_ns != range.begin_ns) {
+    ++orphans_;
+    return;
+  }
+  Open& open = found->second;
+  // A record between them was lost: perhaps a range of this very call.
+  if (range.stamp.lost != open.begin.stamp.lost) open.begin.call.ranges_missing = true;
+  open.before = open.before + range.walk;
+  open.ranges.push_back(range.range);
+  mark_overlaps(key, open, range.range);
+}
+
+CallAssembler::Completed CallAssembler::on_end(const ReleaseEnd& end) {
+  Completed completed;
+  const Key key{end.stamp.pid, end.stamp.tid};
+  const auto found = open_.find(key);
+  if (found == open_.end() || found->second.begin.call.begin_ns != end.begin_ns) {
+    take_unfinished(key, completed);
+    ++orphans_;
+    return completed;
+  }
+  const Open& open = found->second;
+  const CallFields& call = open.begin.call;
+  const Residency known = residency_of_release(call, end.ret, open.before, end.after, open.overlapped);
+  AddressRange shown = open.begin.range;
+  if (call.syscall == Syscall::kProcessMadvise) {
+    // One row for all its ranges: the first address, the sum of the lengths.
+    std::uint64_t bytes = 0;
+    for (const AddressRange& range : open.ranges) bytes += range.bytes() & ~kPageMask;
+    shown.end = shown.begin + bytes;
+  }
+  completed.push_back(assemble(open.begin.stamp, call, shown, end.ret, end.stamp.mono_ns, known));
+  open_.erase(found);
+  return completed;
+}
+
+CallAssembler::Completed CallAssembler::on_plain(const PlainCall& call) {
+  Completed completed;
+  take_unfinished({call.stamp.pid, call.stamp.tid}, completed);
+  completed.push_back(assemble(call.stamp, call.call, call.range, call.ret, call.stamp.mono_ns,
+                               residency_of_plain(call.call, call.ret, call.walk)));
+  return completed;
+}
+
+CallAssembler::Completed CallAssembler::on_process_gone(std::uint32_t pid) {
+  Completed completed;
+  for (auto at = open_.lower_bound({pid, 0}); at != open_.end() && at->first.first == pid;) {
+    const Key key = (at++)->first;
+    take_unfinished(key, completed);
+  }
+  return completed;
+}
+
+CallAssembler::Completed CallAssembler::on_trace_end() {
+  Completed completed;
+  while (!open_.empty()) take_unfinished(Key{open_.begin()->first}, completed);
+  return completed;
+}
+
+}  // namespace madvtrace

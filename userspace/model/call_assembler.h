@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+// Puts the begin, the further ranges and the end of a call together into one row.
+//
+//   ReleaseBegin -> open, per thread -> ReleaseRange* -> ReleaseEnd -> row
+//   PlainCall -> row
+//
+// Rows come out in the order in which the calls returned. A release that never
+// returns (its thread was killed, its end was lost, the trace stopped) becomes a row
+// with an empty ret when its thread is next heard of, its process exits, or the
+// trace ends. Pure; memory: one entry for each thread inside a release.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "model/event.h"
+#include "model/rows.h"
+
+namespace madvtrace {
+
+// A call's row without what only the whole trace knows (its clock, stack ids).
+struct AssembledCall {
+  CallRow row;
+  std::uint64_t stack_key = 0;
+};
+
+class CallAssembler {
+ public:
+  // Each returns the calls that became complete, at most two: an unfinished one
+  // that the thread left behind, then its own.
+  using Completed = std::vector<AssembledCall>;
+
+  Completed on_begin(const ReleaseBegin& begin);
+  void on_range(const ReleaseRange& range);
+  Completed on_end(const ReleaseEnd& end);
+  Completed on_plain(const PlainCall& call);
+  Completed on_process_gone(std::uint32_t pid);  // exited, or its threads ended in an exec
+  Completed on_trace_end();
+
+  // Ends and ranges that no begin was seen for: the release began before the trace,
+  // or its begin was lost.
+  std::uint64_t orphans() const { return orphans_; }
+
+ private:
+  struct Open {
+    ReleaseBegin begin;
+    Walk before;                       // all ranges
+    std::vector<AddressRange> ranges;  // all ranges
+    bool overlapped = false;
+  };
+  using Key = std::pair<std::uint32_t, std::uint32_t>;  // pid, tid
+
+  void mark_overlaps(const Key& key, Open& open, const AddressRange& range);
+  void take_unfinished(const Key& key, Completed& completed);
+
+  std::map<Key, Open> open_;
+  std::uint64_t orphans_ = 0;
+};
+
+}  // namespace madvtrace

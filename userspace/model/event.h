@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the model is fed with, one event a stream record, in stream order. Passive
+// data: the stream layer has checked bounds and kinds, nothing else; addresses,
+// lengths and names come from traced programs and can be anything.
+//
+// Where two names for one thing exist, the kernel's is used; see bpf/wire.h for
+// what each field means and is counted in.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/page_range.h"
+
+namespace madvtrace {
+
+enum class Syscall : std::uint8_t { kMmap = 1, kMunmap, kMadvise, kProcessMadvise, kMremap, kBrk };
+
+using Comm = std::array<char, 16>;  // NUL-padded, any bytes
+
+struct Stamp {
+  std::uint64_t mono_ns = 0;
+  std::uint32_t pid = 0;
+  std::uint32_t tid = 0;
+  std::uint64_t lost = 0;  // records that the kernel side had lost before this one
+};
+
+// What page tables held for a range, in 4 KiB pages.
+struct Walk {
+  std::uint64_t resident_pages = 0;
+  std::uint64_t clean_pages = 0;
+  std::uint64_t huge_pages = 0;
+  std::uint64_t swap_pages = 0;
+  bool done = false;  // without it nothing else here means anything
+  bool capped = false;
+  bool sampled = false;
+  bool file = false;
+  bool clean_unknown = false;
+};
+
+struct CallFields {
+  Syscall syscall = Syscall::kMmap;
+  std::array<std::uint64_t, 6> args{};
+  std::uint64_t begin_ns = 0;
+  std::uint64_t stack_key = 0;  // 0: no stack
+  std::uint64_t cgroup_id = 0;
+  Comm comm{};
+  bool remote = false;
+  bool ranges_missing = false;
+};
+
+struct ReleaseBegin {
+  Stamp stamp;
+  CallFields call;
+  AddressRange range;
+  Walk walk;
+};
+
+struct ReleaseRange {
+  Stamp stamp;
+  std::uint64_t begin_ns = 0;
+  AddressRange range;
+  Walk walk;
+};
+
+struct ReleaseEnd {
+  Stamp stamp;
+  std::uint64_t begin_ns = 0;
+  std::int64_t ret = 0;
+  Walk after;
+};
+
+struct PlainCall {
+  Stamp stamp;
+  CallFields call;
+  std::int64_t ret = 0;
+  AddressRange range;
+  Walk walk;
+};
+
+struct Stack {
+  Stamp stamp;
+  std::uint64_t stack_key = 0;
+  std::vector<std::uint64_t> addresses;  // leaf first
+};
+
+struct Fork {
+  Stamp stamp;
+  std::uint32_t child_pid = 0;
+  bool followed = false;
+};
+
+struct Exec {
+  Stamp stamp;
+  std::uint64_t cgroup_id = 0;
+  Comm comm{};
+};
+
+struct Exit {
+  Stamp stamp;
+  std::uint64_t cgroup_id = 0;
+  std::int32_t wait_status = 0;
+  Comm comm{};
+};
+
+// The collector's own records from here on.
+
+// First in every stream.
+struct RunInfo {
+  std::string version;
+  std::string kernel;
+  std::string tier;
+  std::vector<std::string> argv;
+  std::map<std::string, std::string> labels;
+  std::map<std::string, std::string> capabilities;  // name -> "yes", or why not
+  std::uint64_t started_mono_ns = 0;
+  std::uint64_t started_utc_ns = 0;
+};
+
+// UTC = CLOCK_MONOTONIC + offset, from here on: NTP may step it during a trace.
+struct ClockAnchor {
+  std::int64_t utc_minus_mono_ns = 0;
+};
+
+// A process became a target, or one runs a new program since its exec.
+struct ProcessInfo {
+  Stamp stamp;
+  std::uint64_t start_utc_ns = 0;
+  std::string exe;
+  std::string build_id;  // empty: none found
+  std::string cgroup;    // path in the unified hierarchy, or of the memory controller; empty: unknown
+};
+
+// The memory of one process at one moment; nothing is 0 because it is unknown.
+struct Sample {
+  Stamp stamp;
+  std::optional<std::uint64_t> rss_bytes;
+  std::optional<std::uint64_t> rss_anon_bytes;
+  std::optional<std::uint64_t> rss_file_bytes;
+  std::optional<std::uint64_t> rss_shmem_bytes;
+  std::optional<std::uint64_t> swap_bytes;
+  std::optional<std::uint64_t> page_tables_bytes;
+  std::optional<std::uint64_t> lazyfree_bytes;
+  std::optional<std::uint64_t> anon_huge_bytes;
+};
+
+// A stack's addresses as text, leaf first, ';' between.
+struct Frames {
+  std::uint64_t stack_key = 0;
+  std::string text;
+};
+
+// That many more were lost for this reason, here.
+struct Loss {
+  std::string cause;
+  std::uint64_t count = 0;
+};
+
+// The command that the tracer started has ended, as waitpid() reports it.
+struct CommandEnd {
+  std::uint32_t pid = 0;
+  std::int32_t wait_status = 0;
+};
+
+// Last in every stream that was ended in order.
+struct RunEnd {
+  std::uint64_t ended_mono_ns = 0;
+  std::uint64_t self_cpu_ns = 0;
+  std::uint64_t self_max_rss_bytes = 0;
+};
+
+using Event = std::variant<ReleaseBegin, ReleaseRange, ReleaseEnd, PlainCall, Stack, Fork, Exec, Exit, RunInfo,
+                           ClockAnchor, ProcessInfo, Sample, Frames, Loss, CommandEnd, RunEnd>;
+
+}  // namespace madvtrace

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "model/names.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+namespace madvtrace {
+namespace {
+
+// uapi/asm-generic/mman-common.h of 6.18.
+constexpr std::array kAdvices{
+    std::pair{0, "MADV_NORMAL"},           std::pair{1, "MADV_RANDOM"},          std::pair{2, "MADV_SEQUENTIAL"},
+    std::pair{3, "MADV_WILLNEED"},         std::pair{4, "MADV_DONTNEED"},        std::pair{8, "MADV_FREE"},
+    std::pair{9, "MADV_REMOVE"},           std::pair{10, "MADV_DONTFORK"},       std::pair{11, "MADV_DOFORK"},
+    std::pair{12, "MADV_MERGEABLE"},       std::pair{13, "MADV_UNMERGEABLE"},    std::pair{14, "MADV_HUGEPAGE"},
+    std::pair{15, "MADV_NOHUGEPAGE"},      std::pair{16, "MADV_DONTDUMP"},       std::pair{17, "MADV_DODUMP"},
+    std::pair{18, "MADV_WIPEONFORK"},      std::pair{19, "MADV_KEEPONFORK"},     std::pair{20, "MADV_COLD"},
+    std::pair{21, "MADV_PAGEOUT"},         std::pair{22, "MADV_POPULATE_READ"},  std::pair{23, "MADV_POPULATE_WRITE"},
+    std::pair{24, "MADV_DONTNEED_LOCKED"}, std::pair{25, "MADV_COLLAPSE"},       std::pair{100, "MADV_HWPOISON"},
+    std::pair{101, "MADV_SOFT_OFFLINE"},   std::pair{102, "MADV_GUARD_INSTALL"}, std::pair{103, "MADV_GUARD_REMOVE"},
+};
+
+}  // namespace
+
+std::string_view call_name(CallKind call) {
+  switch (call) {
+    case CallKind::kMmap:
+      return "mmap";
+    case CallKind::kMunmap:
+      return "munmap";
+    case CallKind::kMadvise:
+      return "madvise";
+    case CallKind::kProcessMadvise:
+      return "process_madvise";
+    case CallKind::kMremap:
+      return "mremap";
+    case CallKind::kBrk:
+      return "brk";
+    case CallKind::kExec:
+      return "exec";
+    case CallKind::kExit:
+      return "exit";
+  }
+  return "";
+}
+
+std::string_view quality_name(Quality quality) {
+  switch (quality) {
+    case Quality::kExact:
+      return "exact";
+    case Quality::kBounded:
+      return "bounded";
+    case Quality::kSampled:
+      return "sampled";
+    case Quality::kAfterLoss:
+      return "after_loss";
+  }
+  return "";
+}
+
+CallKind call_kind(Syscall syscall) {
+  switch (syscall) {
+    case Syscall::kMmap:
+      return CallKind::kMmap;
+    case Syscall::kMunmap:
+      return CallKind::kMunmap;
+    case Syscall::kMadvise:
+      return CallKind::kMadvise;
+    case Syscall::kProcessMadvise:
+      return CallKind::kProcessMadvise;
+    case Syscall::kMremap:
+      return CallKind::kMremap;
+    case Syscall::kBrk:
+      return CallKind::kBrk;
+  }
+  return CallKind::kMmap;
+}
+
+std::string advice_name(std::int32_t advice) {
+  const auto* const found =
+      std::find_if(kAdvices.begin(), kAdvices.end(), [&](const auto& entry) { return entry.first == advice; });
+  return found == kAdvices.end() ? std::to_string(advice) : found->second;
+}
+
+}  // namespace madvtrace

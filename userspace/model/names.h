@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+// The names that numbers have in the output: the kernel's own.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "model/rows.h"
+
+namespace madvtrace {
+
+std::string_view call_name(CallKind call);
+std::string_view quality_name(Quality quality);
+CallKind call_kind(Syscall syscall);
+
+// "MADV_DONTNEED"; the bare number for an advice that this version does not know.
+std::string advice_name(std::int32_t advice);
+
+// The values that the model itself looks at (uapi/asm-generic/mman-common.h).
+inline constexpr std::int32_t kMadvDontneed = 4;
+inline constexpr std::int32_t kMadvFree = 8;
+inline constexpr std::int32_t kMadvRemove = 9;
+inline constexpr std::int32_t kMadvPageout = 21;
+inline constexpr std::int32_t kMadvPopulateRead = 22;
+inline constexpr std::int32_t kMadvPopulateWrite = 23;
+inline constexpr std::int32_t kMadvDontneedLocked = 24;
+inline constexpr std::int32_t kMadvCollapse = 25;
+inline constexpr std::int32_t kMadvGuardInstall = 102;
+
+}  // namespace madvtrace

@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "model/residency.h"
+
+#include "model/names.h"
+
+namespace madvtrace {
+namespace {
+
+constexpr std::int64_t kLargestErrno = 4095;
+constexpr std::uint64_t kMapLocked = 0x2000;
+constexpr std::uint64_t kMapPopulate = 0x8000;
+
+std::uint64_t to_bytes(std::uint64_t pages) { return pages * kPageBytes; }
+
+std::int64_t bytes_between(const Walk& from, const Walk& to) {
+  return static_cast<std::int64_t>(to_bytes(to.resident_pages)) -
+         static_cast<std::int64_t>(to_bytes(from.resident_pages));
+}
+
+Residency before_only(const Walk& before) {
+  Residency known;
+  if (!before.done) return known;
+  known.resident_bytes = to_bytes(before.resident_pages);
+  if (before.sampled) {
+    known.quality = Quality::kSampled;
+    return known;
+  }
+  known.swap_bytes = to_bytes(before.swap_pages);
+  if (before.file || before.clean_pages == 0) {
+    known.lazyfree_bytes = 0;
+  } else if (!before.clean_unknown) {
+    known.lazyfree_bytes = to_bytes(before.clean_pages);
+  }
+  known.quality = before.capped ? Quality::kBounded : Quality::kExact;
+  return known;
+}
+
+void weaken(Residency& known, Quality quality) {
+  if (known.quality && *known.quality < quality) known.quality = quality;
+}
+
+// Whether success alone says what became of the pages.
+enum class Outcome { kAllGone, kAllStay, kUnsaid };
+
+Outcome outcome_of_success(const CallFields& call) {
+  switch (call.syscall) {
+    case Syscall::kMunmap:
+    case Syscall::kMremap:
+    case Syscall::kBrk:
+      return Outcome::kAllGone;
+    case Syscall::kMmap:
+      return (call.args[3] & (kMapPopulate | kMapLocked)) != 0 ? Outcome::kUnsaid : Outcome::kAllGone;
+    case Syscall::kMadvise:
+    case Syscall::kProcessMadvise:
+      switch (advice_of(call).value_or(0)) {
+        case kMadvDontneed:
+        case kMadvDontneedLocked:
+        case kMadvRemove:
+        case kMadvGuardInstall:
+          return Outcome::kAllGone;
+        case kMadvFree:
+          return Outcome::kAllStay;
+        default:
+          return Outcome::kUnsaid;
+      }
+  }
+  return Outcome::kUnsaid;
+}
+
+}  // namespace
+
+Walk operator+(const Walk& left, const Walk& right) {
+  Walk sum;
+  sum.resident_pages = left.resident_pages + right.resident_pages;
+  sum.clean_pages = left.clean_pages + right.clean_pages;
+  sum.huge_pages = left.huge_pages + right.huge_pages;
+  sum.swap_pages = left.swap_pages + right.swap_pages;
+  sum.done = left.done && right.done;
+  sum.capped = left.capped || right.capped;
+  sum.sampled = left.sampled || right.sampled;
+  sum.file = left.file && right.file;
+  // A file's clean pages beside lazily freed ones cannot be told apart in the sum.
+  const bool mixed = left.file != right.file && left.clean_pages != 0 && right.clean_pages != 0;
+  sum.file = sum.file || (left.file && right.clean_pages == 0) || (right.file && left.clean_pages == 0);
+  sum.clean_unknown = left.clean_unknown || right.clean_unknown || mixed;
+  return sum;
+}
+
+bool call_failed(const CallFields& call, std::int64_t ret) {
+  // brk() answers with the break as it is: the one that was asked for, or the old one.
+  if (call.syscall == Syscall::kBrk) return static_cast<std::uint64_t>(ret) != call.args[0];
+  return ret < 0 && ret >= -kLargestErrno;
+}
+
+std::optional<std::int32_t> advice_of(const CallFields& call) {
+  if (call.syscall == Syscall::kMadvise) return static_cast<std::int32_t>(call.args[2]);
+  if (call.syscall == Syscall::kProcessMadvise) return static_cast<std::int32_t>(call.args[3]);
+  return std::nullopt;
+}
+
+Residency residency_of_release(const CallFields& call, std::int64_t ret, const Walk& before, const Walk& after,
+                               bool overlapped) {
+  Residency known = before_only(before);
+  if (!known.resident_bytes) return known;
+  const auto resident = static_cast<std::int64_t>(*known.resident_bytes);
+  if (call.ranges_missing || overlapped) weaken(known, Quality::kBounded);
+
+  const bool failed = call_failed(call, ret);
+  const Outcome outcome = failed ? Outcome::kUnsaid : outcome_of_success(call);
+  if (outcome == Outcome::kAllStay || (resident == 0 && !after.done)) {
+    known.rss_delta_bytes = 0;
+  } else if (outcome == Outcome::kAllGone && !after.done) {
+    known.rss_delta_bytes = -resident;
+  } else if (after.done) {
+    known.rss_delta_bytes = bytes_between(before, after);
+    if (after.sampled) weaken(known, Quality::kSampled);
+    // Nothing done, or everything gone, is what a call itself does; anything between
+    // may be the faults of other threads as well.
+    const bool plain = *known.rss_delta_bytes == 0 || after.resident_pages == 0;
+    if (!plain || after.capped) weaken(known, Quality::kBounded);
+  }
+  return known;
+}
+
+Residency residency_of_plain(const CallFields& call, std::int64_t ret, const Walk& after) {
+  Residency known;
+  if (call.remote) return known;
+  if (call_failed(call, ret)) {
+    known.rss_delta_bytes = 0;
+    known.quality = Quality::kExact;
+    return known;
+  }
+  if (after.done) {
+    known.rss_delta_bytes = static_cast<std::int64_t>(to_bytes(after.resident_pages));
+    known.quality = after.sampled ? Quality::kSampled : after.capped ? Quality::kBounded : Quality::kExact;
+    return known;
+  }
+  // Reserving address space, and advice such as MADV_NOHUGEPAGE, moves no page.
+  known.rss_delta_bytes = 0;
+  known.quality = Quality::kExact;
+  return known;
+}
+
+Residency residency_of_unfinished(const Walk& before) {
+  Residency known = before_only(before);
+  weaken(known, Quality::kBounded);
+  return known;
+}
+
+}  // namespace madvtrace

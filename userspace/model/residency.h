@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a call did to residency, from what the page tables held before it, its
+// arguments, its answer and (where that was needed) what they held after it.
+//
+// The rules are the kernel's (mm/madvise.c, mm/mmap.c, mm/mremap.c):
+//  - a successful MADV_DONTNEED, munmap or replacing mmap leaves nothing resident;
+//  - a successful MADV_FREE leaves everything resident;
+//  - an error can come after part of the work: madvise over a hole answers ENOMEM
+//    when the mapped parts are done, EINVAL when an earlier mapping is done. Only a
+//    second look tells.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "model/event.h"
+#include "model/rows.h"
+
+namespace madvtrace {
+
+struct Residency {
+  std::optional<std::uint64_t> resident_bytes;  // before
+  std::optional<std::uint64_t> lazyfree_bytes;  // before
+  std::optional<std::uint64_t> swap_bytes;      // before
+  std::optional<std::int64_t> rss_delta_bytes;  // what the call did
+  std::optional<Quality> quality;               // empty: nothing here is known
+};
+
+// Sums the walks of a call's ranges; what one of them does not know, the sum does not.
+Walk operator+(const Walk& left, const Walk& right);
+
+bool call_failed(const CallFields& call, std::int64_t ret);
+
+// The advice of a madvise or process_madvise.
+std::optional<std::int32_t> advice_of(const CallFields& call);
+
+// A release that has returned. `overlapped`: another release of the same pages was
+// under way at the same time, so that each saw pages that the other took.
+Residency residency_of_release(const CallFields& call, std::int64_t ret, const Walk& before, const Walk& after,
+                               bool overlapped);
+
+// A call that takes nothing away; `after` is set where it may have filled pages.
+Residency residency_of_plain(const CallFields& call, std::int64_t ret, const Walk& after);
+
+// A release whose end was never seen.
+Residency residency_of_unfinished(const Walk& before);
+
+}  // namespace madvtrace

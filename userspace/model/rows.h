@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the model gives out: the rows of the output tables, with the columns of
+// docs/csv-schema.md. An empty optional is "unknown" and never stands for zero.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "model/event.h"
+
+namespace madvtrace {
+
+// How well a number is known. Never labelled better than it is.
+enum class Quality : std::uint8_t {
+  kExact,
+  kBounded,   // a bound or an interval; or something else happened in the range meanwhile
+  kSampled,   // probed or polled, not counted
+  kAfterLoss  // records that it depends on may be missing
+};
+
+enum class CallKind : std::uint8_t { kMmap, kMunmap, kMadvise, kProcessMadvise, kMremap, kBrk, kExec, kExit };
+
+// One row of events.csv: a traced call that has returned (or never will), or a marker.
+struct CallRow {
+  std::uint64_t ts_ns = 0;
+  std::uint64_t mono_ns = 0;  // when the call began
+  std::uint32_t pid = 0;
+  std::uint32_t tid = 0;
+  Comm comm{};
+  std::uint64_t cgroup_id = 0;
+  CallKind call = CallKind::kMmap;
+  std::optional<std::int32_t> advice;
+  std::optional<std::uint64_t> addr;
+  std::optional<std::uint64_t> len_bytes;
+  std::optional<std::int64_t> ret;  // empty: it did not return while traced
+  std::optional<std::uint64_t> dur_ns;
+  std::optional<std::uint64_t> resident_bytes;
+  std::optional<std::uint64_t> lazyfree_bytes;
+  std::optional<std::uint64_t> swap_bytes;
+  std::optional<std::int64_t> rss_delta_bytes;
+  std::optional<Quality> quality;  // empty on markers
+  std::optional<std::uint32_t> stack_id;
+};
+
+// One row of samples.csv.
+struct SampleRow {
+  std::uint64_t ts_ns = 0;
+  std::uint64_t mono_ns = 0;
+  std::uint32_t pid = 0;
+  Sample sample;
+};
+
+struct StackRow {
+  std::uint32_t stack_id = 0;
+  std::string_view frames;
+};
+
+// Receives rows as they become known. Implementations do not fail: they keep their
+// first error for whoever owns them.
+class RowSink {
+ public:
+  virtual ~RowSink() = default;
+  virtual void on_call(const CallRow& row) = 0;
+  virtual void on_sample(const SampleRow& row) = 0;
+  virtual void on_stack(const StackRow& row) = 0;
+
+ protected:
+  RowSink() = default;
+  RowSink(RowSink&&) = default;
+  RowSink& operator=(RowSink&&) = default;
+};
+
+}  // namespace madvtrace

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+// From the kernel's stack keys to the small stack_id of the output, numbered from 1
+// in the order of their first use by a row, and their frames as text.
+//
+// Frames arrive later than the stack (symbols are looked up off the hot path) or
+// never (the process was gone): such a stack is given out as raw addresses when the
+// trace ends. Memory: bounded by kStacks; a stack over that has no id and is counted.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <unordered_map>
+
+#include "model/event.h"
+#include "model/rows.h"
+
+namespace madvtrace {
+
+class StackTable {
+ public:
+  static constexpr std::size_t kStacks = 1U << 18;
+
+  explicit StackTable(RowSink& sink) : sink_(sink) {}
+
+  void add(const Stack& stack);
+  void add_frames(const Frames& frames);
+
+  // Nothing for key 0, or when the table is full.
+  std::optional<std::uint32_t> id_of(std::uint64_t stack_key);
+
+  // Gives out what is left; nothing may be added after it.
+  void finish();
+
+  std::uint64_t overflowed() const { return overflowed_; }
+
+ private:
+  struct Entry {
+    std::uint32_t id = 0;  // 0: not used by a row yet
+    bool given_out = false;
+    bool symbolised = false;
+    std::string frames;  // raw addresses until the symbols arrive
+  };
+
+  Entry* find_or_add(std::uint64_t stack_key);
+  void give_out(Entry& entry);
+
+  RowSink& sink_;
+  std::unordered_map<std::uint64_t, Entry> entries_;
+  std::uint32_t last_id_ = 0;
+  std::uint64_t overflowed_ = 0;
+};
+
+}  // namespace madvtrace

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "model/totals.h"
+
+namespace madvtrace {
+namespace {
+
+constexpr std::int64_t kLargestErrno = 4095;
+
+}  // namespace
+
+void add_call(CallTotalsByKind& calls, const CallRow& row) {
+  if (row.call == CallKind::kExec || row.call == CallKind::kExit) return;
+  CallTotals& totals = calls[{row.call, row.advice}];
+  ++totals.calls;
+  // brk has no errors: it answers with where the break is.
+  const bool failed = row.ret && *row.ret < 0 && *row.ret >= -kLargestErrno;
+  if (failed) {
+    ++totals.failed;
+  } else {
+    totals.len_bytes += row.len_bytes.value_or(0);
+  }
+  if (row.resident_bytes) {
+    totals.resident_bytes += *row.resident_bytes;
+  } else {
+    ++totals.unknown_resident;
+  }
+  totals.rss_delta_bytes += row.rss_delta_bytes.value_or(0);
+  totals.dur_ns += row.dur_ns.value_or(0);
+}
+
+}  // namespace madvtrace

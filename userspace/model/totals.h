@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the end summary and summary.json say, added up from rows and events: one
+// RunTotals for the trace, one ProcessTotals for each process in it.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "model/event.h"
+#include "model/rows.h"
+
+namespace madvtrace {
+
+// Calls of one kind and advice. Lengths and resident bytes are never added up across
+// kinds: the same pages go through several calls.
+struct CallTotals {
+  std::uint64_t calls = 0;
+  std::uint64_t failed = 0;
+  std::uint64_t len_bytes = 0;         // of calls that succeeded, as asked for
+  std::uint64_t resident_bytes = 0;    // that were resident when the call began, where known
+  std::int64_t rss_delta_bytes = 0;    // that the calls did to RSS, where known
+  std::uint64_t unknown_resident = 0;  // calls of which resident_bytes is not known
+  std::uint64_t dur_ns = 0;
+};
+
+// Keyed by call name and advice; advice is empty where the call has none.
+using CallTotalsByKind = std::map<std::pair<CallKind, std::optional<std::int32_t>>, CallTotals>;
+
+// Process identity is (pid, start): a pid that is used again is another process.
+struct ProcessTotals {
+  std::uint32_t pid = 0;
+  std::uint64_t start_ts_ns = 0;
+  std::string exe;
+  std::string build_id;
+  std::string cgroup;
+  std::string comm;
+  CallTotalsByKind calls;
+  std::optional<Sample> first_sample;
+  std::optional<Sample> last_sample;
+  std::optional<std::uint64_t> largest_rss_bytes;
+  std::optional<std::uint64_t> lazyfree_at_start_bytes;
+  std::optional<std::int32_t> wait_status;  // set when it has ended
+  bool ended = false;
+};
+
+struct RunTotals {
+  RunInfo info;
+  bool has_info = false;
+  std::uint64_t duration_ns = 0;
+  std::vector<ProcessTotals> processes;       // in the order in which they were first heard of
+  std::map<std::string, std::uint64_t> lost;  // cause -> count
+  std::uint64_t call_rows = 0;
+  std::optional<CommandEnd> command_end;
+  std::optional<RunEnd> end;  // empty: the stream stops in the middle
+
+  bool complete() const { return end.has_value() && lost.empty(); }
+};
+
+// Adds `row` to `calls`; markers are left out.
+void add_call(CallTotalsByKind& calls, const CallRow& row);
+
+}  // namespace madvtrace

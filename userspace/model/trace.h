@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+// The model of one trace: events in, rows and totals out.
+//
+//   Event -> apply() -> call assembler, stack table, totals -> RowSink
+//
+// Pure: no I/O, no clock, no log. Whatever it knows arrived as an event, so that a
+// recording gives the same rows as the live trace did. Fed with anything in any
+// order it gives rows that make less sense, and never fails.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <unordered_map>
+
+#include "model/call_assembler.h"
+#include "model/event.h"
+#include "model/rows.h"
+#include "model/stack_table.h"
+#include "model/totals.h"
+
+namespace madvtrace {
+
+class Trace {
+ public:
+  explicit Trace(RowSink& sink) : sink_(sink), stacks_(sink) {}
+
+  void apply(const Event& event);
+
+  // Gives out what is still open. After it only totals() may be called.
+  void finish();
+
+  const RunTotals& totals() const { return totals_; }
+
+ private:
+  void on(const ReleaseBegin& event);
+  void on(const ReleaseRange& event);
+  void on(const ReleaseEnd& event);
+  void on(const PlainCall& event);
+  void on(const Stack& event);
+  void on(const Fork& event);
+  void on(const Exec& event);
+  void on(const Exit& event);
+  void on(const RunInfo& event);
+  void on(const ClockAnchor& event);
+  void on(const ProcessInfo& event);
+  void on(const Sample& event);
+  void on(const Frames& event);
+  void on(const Loss& event);
+  void on(const CommandEnd& event);
+  void on(const RunEnd& event);
+
+  void give_out(CallAssembler::Completed completed);
+  void give_out_marker(const Stamp& stamp, CallKind kind, const Comm& comm, std::uint64_t cgroup_id,
+                       std::optional<std::int64_t> ret);
+  std::uint64_t utc_ns(std::uint64_t mono_ns) const;
+  ProcessTotals& process(std::uint32_t pid);
+
+  RowSink& sink_;
+  CallAssembler calls_;
+  StackTable stacks_;
+  RunTotals totals_;
+  std::unordered_map<std::uint32_t, std::size_t> live_;  // pid -> index in totals_.processes
+  std::int64_t utc_minus_mono_ns_ = 0;
+};
+
+// The comm of a record as text: up to its NUL, bytes as they are.
+std::string comm_text(const Comm& comm);
+
+}  // namespace madvtrace
