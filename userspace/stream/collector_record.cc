@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "stream/collector_record.h"
+
+#include <cstring>
+#include <nlohmann/json.hpp>
+#include <type_traits>
+
+#include "bpf/wire.h"
+
+namespace madvtrace {
+namespace {
+
+using Json = nlohmann::json;
+
+// Writing: member by member.
+
+void put(Json& json, const char* name, const std::optional<std::uint64_t>& value) {
+  if (value) json[name] = *value;
+}
+
+struct Body {
+  CollectorKind kind;
+  Stamp stamp;
+  Json json;
+};
+
+Body body_of(const RunInfo& e) {
+  return {CollectorKind::kRunInfo,
+          {},
+          {{"version", e.version},
+           {"kernel", e.kernel},
+           {"tier", e.tier},
+           {"argv", e.argv},
+           {"labels", e.labels},
+           {"capabilities", e.capabilities},
+           {"started_mono_ns", e.started_mono_ns},
+           {"started_utc_ns", e.started_utc_ns}}};
+}
+
+Body body_of(const ClockAnchor& e) {
+  return {CollectorKind::kClockAnchor, {}, {{"utc_minus_mono_ns", e.utc_minus_mono_ns}}};
+}
+
+Body body_of(const ProcessInfo& e) {
+  return {CollectorKind::kProcessInfo,
+          e.stamp,
+          {{"start_utc_ns", e.start_utc_ns}, {"exe", e.exe}, {"build_id", e.build_id}, {"cgroup", e.cgroup}}};
+}
+
+Body body_of(const Sample& e) {
+  Json json = Json::object();
+  put(json, "rss_bytes", e.rss_bytes);
+  put(json, "rss_anon_bytes", e.rss_anon_bytes);
+  put(json, "rss_file_bytes", e.rss_file_bytes);
+  put(json, "rss_shmem_bytes", e.rss_shmem_bytes);
+  put(json, "swap_bytes", e.swap_bytes);
+  put(json, "page_tables_bytes", e.page_tables_bytes);
+  put(json, "lazyfree_bytes", e.lazyfree_bytes);
+  put(json, "anon_huge_bytes", e.anon_huge_bytes);
+  return {CollectorKind::kSample, e.stamp, std::move(json)};
+}
+
+Body body_of(const Frames& e) { return {CollectorKind::kFrames, {}, {{"stack_key", e.stack_key}, {"text", e.text}}}; }
+
+Body body_of(const Loss& e) { return {CollectorKind::kLoss, {}, {{"cause", e.cause}, {"count", e.count}}}; }
+
+Body body_of(const CommandEnd& e) {
+  return {CollectorKind::kCommandEnd, {}, {{"pid", e.pid}, {"wait_status", e.wait_status}}};
+}
+
+Body body_of(const RunEnd& e) {
+  return {CollectorKind::kRunEnd,
+          {},
+          {{"ended_mono_ns", e.ended_mono_ns},
+           {"self_cpu_ns", e.self_cpu_ns},
+           {"self_max_rss_bytes", e.self_max_rss_bytes}}};
+}
+
+// Reading: a member that is missing or of another type leaves the default.
+
+std::uint64_t get_u64(const Json& json, const char* name) {
+  const auto found = json.find(name);
+  return found != json.end() && found->is_number_unsigned() ? found->get<std::uint64_t>() : 0;
+}
+
+std::int64_t get_i64(const Json& json, const char* name) {
+  const auto found = json.find(name);
+  return found != json.end() && found->is_number_integer() ? found->get<std::int64_t>() : 0;
+}
+
+std::optional<std::uint64_t> get_optional(const Json& json, const char* name) {
+  const auto found = json.find(name);
+  if (found == json.end() || !found->is_number_unsigned()) return std::nullopt;
+  return found->get<std::uint64_t>();
+}
+
+std::string get_text(const Json& json, const char* name) {
+  const auto found = json.find(name);
+  return found != json.end() && found->is_string() ? found->get<std::string>() : std::string();
+}
+
+std::map<std::string, std::string> get_text_map(const Json& json, const char* name) {
+  std::map<std::string, std::string> map;
+  const auto found = json.find(name);
+  if (found == json.end() || !found->is_object()) return map;
+  for (const auto& [key, value] : found->items()) {
+    if (value.is_string()) map[key] = value.get<std::string>();
+  }
+  return map;
+}
+
+std::vector<std::string> get_text_list(const Json& json, const char* name) {
+  std::vector<std::string> list;
+  const auto found = json.find(name);
+  if (found == json.end() || !found->is_array()) return list;
+  for (const Json& value : *found) {
+    if (value.is_string()) list.push_back(value.get<std::string>());
+  }
+  return list;
+}
+
+std::optional<Event> event_of(CollectorKind kind, const Stamp& stamp, const Json& json) {
+  switch (kind) {
+    case CollectorKind::kRunInfo:
+      return RunInfo{.version = get_text(json, "version"),
+                     .kernel = get_text(json, "kernel"),
+                     .tier = get_text(json, "tier"),
+                     .argv = get_text_list(json, "argv"),
+                     .labels = get_text_map(json, "labels"),
+                     .capabilities = get_text_map(json, "capabilities"),
+                     .started_mono_ns = get_u64(json, "started_mono_ns"),
+                     .started_utc_ns = get_u64(json, "started_utc_ns")};
+    case CollectorKind::kClockAnchor:
+      return ClockAnchor{.utc_minus_mono_ns = get_i64(json, "utc_minus_mono_ns")};
+    case CollectorKind::kProcessInfo:
+      return ProcessInfo{.stamp = stamp,
+                         .start_utc_ns = get_u64(json, "start_utc_ns"),
+                         .exe = get_text(json, "exe"),
+                         .build_id = get_text(json, "build_id"),
+                         .cgroup = get_text(json, "cgroup")};
+    case CollectorKind::kSample:
+      return Sample{.stamp = stamp,
+                    .rss_bytes = get_optional(json, "rss_bytes"),
+                    .rss_anon_bytes = get_optional(json, "rss_anon_bytes"),
+                    .rss_file_bytes = get_optional(json, "rss_file_bytes"),
+                    .rss_shmem_bytes = get_optional(json, "rss_shmem_bytes"),
+                    .swap_bytes = get_optional(json, "swap_bytes"),
+                    .page_tables_bytes = get_optional(json, "page_tables_bytes"),
+                    .lazyfree_bytes = get_optional(json, "lazyfree_bytes"),
+                    .anon_huge_bytes = get_optional(json, "anon_huge_bytes")};
+    case CollectorKind::kFrames:
+      return Frames{.stack_key = get_u64(json, "stack_key"), .text = get_text(json, "text")};
+    case CollectorKind::kLoss:
+      return Loss{.cause = get_text(json, "cause"), .count = get_u64(json, "count")};
+    case CollectorKind::kCommandEnd:
+      return CommandEnd{.pid = static_cast<std::uint32_t>(get_u64(json, "pid")),
+                        .wait_status = static_cast<std::int32_t>(get_i64(json, "wait_status"))};
+    case CollectorKind::kRunEnd:
+      return RunEnd{.ended_mono_ns = get_u64(json, "ended_mono_ns"),
+                    .self_cpu_ns = get_u64(json, "self_cpu_ns"),
+                    .self_max_rss_bytes = get_u64(json, "self_max_rss_bytes")};
+  }
+  return std::nullopt;
+}
+
+std::string encode_body(const Body& body, std::uint64_t mono_ns) {
+  const std::string text = body.json.dump(-1, ' ', false, Json::error_handler_t::replace);
+  constexpr std::size_t kAlign = 8;
+  const std::size_t bytes = (sizeof(wire_header) + text.size() + kAlign - 1) / kAlign * kAlign;
+  if (bytes > kLargestRecordBytes) return {};
+  const wire_header header{.size = static_cast<std::uint32_t>(bytes),
+                           .kind = static_cast<std::uint16_t>(body.kind),
+                           .reserved = 0,
+                           .mono_ns = mono_ns,
+                           .pid = body.stamp.pid,
+                           .tid = body.stamp.tid,
+                           .lost = body.stamp.lost};
+  std::string record(bytes, ' ');
+  std::memcpy(record.data(), &header, sizeof(header));
+  std::memcpy(record.data() + sizeof(header), text.data(), text.size());
+  return record;
+}
+
+template <class E, class = void>
+struct IsCollectorEvent : std::false_type {};
+template <class E>
+struct IsCollectorEvent<E, std::void_t<decltype(body_of(std::declval<const E&>()))>> : std::true_type {};
+
+}  // namespace
+
+std::string encode_record(const Event& event, std::uint64_t mono_ns) {
+  return std::visit(
+      [&](const auto& e) -> std::string {
+        if constexpr (IsCollectorEvent<std::decay_t<decltype(e)>>::value) {
+          return encode_body(body_of(e), mono_ns);
+        } else {
+          return {};
+        }
+      },
+      event);
+}
+
+std::optional<Event> decode_collector_record(RecordBytes record) {
+  wire_header header{};
+  if (record.size() < sizeof(header)) return std::nullopt;
+  std::memcpy(&header, record.data(), sizeof(header));
+  const RecordBytes body = record.subspan(sizeof(header));
+  const auto* const text = reinterpret_cast<const char*>(body.data());
+  const Json json = Json::parse(text, text + body.size(), nullptr, /*allow_exceptions=*/false);
+  if (!json.is_object()) return std::nullopt;
+  const Stamp stamp{.mono_ns = header.mono_ns, .pid = header.pid, .tid = header.tid, .lost = header.lost};
+  return event_of(static_cast<CollectorKind>(header.kind), stamp, json);
+}
+
+}  // namespace madvtrace

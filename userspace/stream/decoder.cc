@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "stream/decoder.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "bpf/wire.h"
+#include "stream/collector_record.h"
+
+namespace madvtrace {
+namespace {
+
+constexpr std::uint64_t kMostPages = std::uint64_t{1} << 45;  // of a 57-bit address space
+
+Decoded bad(DecodeError error) { return {.event = std::nullopt, .error = error}; }
+
+template <class T>
+std::optional<T> read_whole(RecordBytes record) {
+  if (record.size() != sizeof(T)) return std::nullopt;
+  T value;
+  std::memcpy(&value, record.data(), sizeof(T));
+  return value;
+}
+
+Stamp stamp_of(const wire_header& header) {
+  return {.mono_ns = header.mono_ns, .pid = header.pid, .tid = header.tid, .lost = header.lost};
+}
+
+Comm comm_of(const char (&text)[WIRE_COMM_BYTES]) {
+  Comm comm;
+  std::copy(std::begin(text), std::end(text), comm.begin());
+  return comm;
+}
+
+bool plausible(const wire_walk& walk) {
+  return walk.resident_pages <= kMostPages && walk.clean_pages <= kMostPages && walk.huge_pages <= kMostPages &&
+         walk.swap_pages <= kMostPages;
+}
+
+Walk walk_of(const wire_walk& walk) {
+  return {.resident_pages = walk.resident_pages,
+          .clean_pages = walk.clean_pages,
+          .huge_pages = walk.huge_pages,
+          .swap_pages = walk.swap_pages,
+          .done = (walk.flags & WIRE_WALK_DONE) != 0,
+          .capped = (walk.flags & WIRE_WALK_CAPPED) != 0,
+          .sampled = (walk.flags & WIRE_WALK_SAMPLED) != 0,
+          .file = (walk.flags & WIRE_WALK_FILE) != 0,
+          .clean_unknown = (walk.flags & WIRE_WALK_CLEAN_UNKNOWN) != 0};
+}
+
+CallFields fields_of(const wire_call& call) {
+  CallFields fields{.syscall = static_cast<Syscall>(call.syscall),
+                    .begin_ns = call.begin_ns,
+                    .stack_key = call.stack_key,
+                    .cgroup_id = call.cgroup_id,
+                    .comm = comm_of(call.comm),
+                    .remote = (call.flags & WIRE_CALL_REMOTE) != 0,
+                    .ranges_missing = (call.flags & WIRE_CALL_RANGES_MISSING) != 0};
+  std::copy(std::begin(call.args), std::end(call.args), fields.args.begin());
+  return fields;
+}
+
+Decoded decode_call(RecordBytes record, bool is_begin) {
+  const auto call = read_whole<wire_call>(record);
+  if (!call) return bad(DecodeError::kTruncated);
+  if (call->syscall < WIRE_MMAP || call->syscall > WIRE_BRK || !plausible(call->walk)) return bad(DecodeError::kField);
+  const AddressRange range = AddressRange::of_call(call->range_addr, call->range_bytes);
+  if (is_begin) {
+    return {
+        .event = ReleaseBegin{
+            .stamp = stamp_of(call->header), .call = fields_of(*call), .range = range, .walk = walk_of(call->walk)}};
+  }
+  return {.event = PlainCall{.stamp = stamp_of(call->header),
+                             .call = fields_of(*call),
+                             .ret = call->ret,
+                             .range = range,
+                             .walk = walk_of(call->walk)}};
+}
+
+Decoded decode_range(RecordBytes record) {
+  const auto range = read_whole<wire_range>(record);
+  if (!range) return bad(DecodeError::kTruncated);
+  if (!plausible(range->walk)) return bad(DecodeError::kField);
+  return {.event = ReleaseRange{.stamp = stamp_of(range->header),
+                                .begin_ns = range->begin_ns,
+                                .range = AddressRange::of_call(range->range_addr, range->range_bytes),
+                                .walk = walk_of(range->walk)}};
+}
+
+Decoded decode_end(RecordBytes record) {
+  const auto end = read_whole<wire_end>(record);
+  if (!end) return bad(DecodeError::kTruncated);
+  if (!plausible(end->after)) return bad(DecodeError::kField);
+  return {
+      .event = ReleaseEnd{
+          .stamp = stamp_of(end->header), .begin_ns = end->begin_ns, .ret = end->ret, .after = walk_of(end->after)}};
+}
+
+Decoded decode_stack(RecordBytes record) {
+  constexpr std::size_t kFixed = sizeof(wire_stack) - sizeof(wire_stack::addresses);
+  if (record.size() < kFixed || record.size() > sizeof(wire_stack)) return bad(DecodeError::kTruncated);
+  wire_stack stack{};
+  std::memcpy(&stack, record.data(), record.size());
+  if (stack.depth == 0 || stack.depth > WIRE_STACK_DEPTH) return bad(DecodeError::kField);
+  if (record.size() != kFixed + stack.depth * sizeof(stack.addresses[0])) return bad(DecodeError::kTruncated);
+  return {.event = Stack{.stamp = stamp_of(stack.header),
+                         .stack_key = stack.stack_key,
+                         .addresses = {stack.addresses, stack.addresses + stack.depth}}};
+}
+
+Decoded decode_fork(RecordBytes record) {
+  const auto fork = read_whole<wire_fork>(record);
+  if (!fork) return bad(DecodeError::kTruncated);
+  return {.event =
+              Fork{.stamp = stamp_of(fork->header), .child_pid = fork->child_pid, .followed = fork->followed != 0}};
+}
+
+Decoded decode_exec(RecordBytes record) {
+  const auto exec = read_whole<wire_exec>(record);
+  if (!exec) return bad(DecodeError::kTruncated);
+  return {.event = Exec{.stamp = stamp_of(exec->header), .cgroup_id = exec->cgroup_id, .comm = comm_of(exec->comm)}};
+}
+
+Decoded decode_exit(RecordBytes record) {
+  const auto exit = read_whole<wire_exit>(record);
+  if (!exit) return bad(DecodeError::kTruncated);
+  return {.event = Exit{.stamp = stamp_of(exit->header),
+                        .cgroup_id = exit->cgroup_id,
+                        .wait_status = exit->wait_status,
+                        .comm = comm_of(exit->comm)}};
+}
+
+}  // namespace
+
+std::string_view loss_cause(DecodeError error) {
+  switch (error) {
+    case DecodeError::kTruncated:
+      return "bad_record_truncated";
+    case DecodeError::kSize:
+      return "bad_record_size";
+    case DecodeError::kUnknownKind:
+      return "bad_record_unknown_kind";
+    case DecodeError::kField:
+      return "bad_record_field";
+  }
+  return "bad_record";
+}
+
+Decoded decode_record(RecordBytes record) {
+  wire_header header{};
+  if (record.size() < sizeof(header)) return bad(DecodeError::kTruncated);
+  std::memcpy(&header, record.data(), sizeof(header));
+  if (header.size != record.size()) return bad(DecodeError::kSize);
+  switch (header.kind) {
+    case WIRE_RELEASE_BEGIN:
+      return decode_call(record, /*is_begin=*/true);
+    case WIRE_RELEASE_RANGE:
+      return decode_range(record);
+    case WIRE_RELEASE_END:
+      return decode_end(record);
+    case WIRE_CALL:
+      return decode_call(record, /*is_begin=*/false);
+    case WIRE_STACK:
+      return decode_stack(record);
+    case WIRE_FORK:
+      return decode_fork(record);
+    case WIRE_EXEC:
+      return decode_exec(record);
+    case WIRE_EXIT:
+      return decode_exit(record);
+    default:
+      break;
+  }
+  if (header.kind < static_cast<std::uint16_t>(CollectorKind::kRunInfo) ||
+      header.kind > static_cast<std::uint16_t>(CollectorKind::kRunEnd)) {
+    return bad(DecodeError::kUnknownKind);
+  }
+  std::optional<Event> event = decode_collector_record(record);
+  if (!event) return bad(DecodeError::kField);
+  return {.event = std::move(event)};
+}
+
+}  // namespace madvtrace

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "stream/recording_writer.h"
+
+#include <zlib.h>
+
+#include "bpf/wire.h"
+#include "stream/recording_format.h"
+
+namespace madvtrace {
+namespace {
+
+constexpr std::size_t kChunkBytes = std::size_t{256} << 10;
+
+template <class T>
+std::string_view bytes_of(const T& value) {
+  return {reinterpret_cast<const char*>(&value), sizeof(value)};
+}
+
+}  // namespace
+
+Result<RecordingWriter> RecordingWriter::create(const std::string& path) {
+  Result<OutputFile> file = OutputFile::create(path, OutputUnit::kAppend);
+  if (!file) return tl::unexpected(file.error());
+  const RecordingHeader header{
+      .magic = kRecordingMagic, .version = kRecordingVersion, .wire_version = WIRE_VERSION, .reserved = 0};
+  file->append(bytes_of(header));
+  if (file->failed()) return fail(errno_text("cannot write " + path, file->error()));
+  return RecordingWriter(std::move(*file));
+}
+
+void RecordingWriter::on_record(RecordBytes record) {
+  chunk_.append(reinterpret_cast<const char*>(record.data()), record.size());
+  ++records_;
+  if (chunk_.size() >= kChunkBytes) flush();
+}
+
+void RecordingWriter::flush() {
+  if (chunk_.empty()) return;
+  const auto* const data = reinterpret_cast<const Bytef*>(chunk_.data());
+  const auto size = static_cast<std::uint32_t>(chunk_.size());
+  const ChunkHeader header{.magic = kChunkMagic,
+                           .bytes = size,
+                           .crc32 = static_cast<std::uint32_t>(::crc32(0, data, size)),
+                           .records = records_};
+  chunk_.insert(0, bytes_of(header));
+  file_.append(chunk_);
+  chunk_.clear();
+  records_ = 0;
+}
+
+}  // namespace madvtrace
