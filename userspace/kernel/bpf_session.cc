@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "kernel/bpf_session.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <unistd.h>
+
+#include <array>
+#include <bit>
+#include <cerrno>
+
+#include "base/page_range.h"
+#include "base/unique_fd.h"
+#include "bpf/wire.h"
+#include "kernel/libbpf_log.h"
+#include "madvtrace.skel.h"
+
+namespace madvtrace {
+namespace {
+
+// Indexed by enum wire_loss. Documented in docs/csv-schema.md.
+constexpr std::array<const char*, WIRE_LOSSES> kLossNames{
+    "call_ring_full",     "end_ring_full",     "range_ring_full",  "stack_ring_full", "process_ring_full",
+    "inflight_no_memory", "target_table_full", "stack_unreadable", "page_walk_failed"};
+
+// The collector is woken when a sixteenth of the ring is full.
+constexpr std::uint64_t kWakeupFraction = 16;
+
+Error load_error(int error) {
+  const std::string said = take_first_libbpf_warning();
+  const std::string why = errno_text("the kernel refused the BPF programs", error);
+  const std::string advice = error == EPERM
+                                 ? "; needs root (CAP_BPF, CAP_PERFMON) and a kernel and sandbox that allow bpf()"
+                                 : "; run madvtrace doctor, or again with -v for the whole log";
+  return {ExitCode::kUnsupported, why + advice + (said.empty() ? "" : " [" + said.substr(0, said.find('\n')) + "]")};
+}
+
+}  // namespace
+
+void BpfSession::SkeletonDeleter::operator()(madvtrace_bpf* skeleton) const { madvtrace_bpf::destroy(skeleton); }
+
+BpfSession::~BpfSession() { links_.clear(); }
+
+Result<std::unique_ptr<BpfSession>> BpfSession::load(const SessionOptions& options) {
+  capture_libbpf_log();
+  take_first_libbpf_warning();
+  std::unique_ptr<BpfSession> session(new BpfSession);
+  session->skeleton_.reset(madvtrace_bpf::open());
+  if (!session->skeleton_) return tl::unexpected(load_error(errno));
+  madvtrace_bpf& skeleton = *session->skeleton_;
+
+  const std::uint64_t ring_bytes = std::bit_ceil(std::max(options.ring_bytes, kPageBytes));
+  if (ring_bytes > UINT32_MAX ||
+      bpf_map__set_max_entries(skeleton.maps.ring, static_cast<std::uint32_t>(ring_bytes)) != 0) {
+    return fail(ExitCode::kUsage, "the ring buffer cannot be that large: at most 2GiB");
+  }
+  skeleton.rodata->wakeup_bytes = ring_bytes / kWakeupFraction;
+  if (options.direct_map) {
+    skeleton.rodata->direct_map_base = options.direct_map->base;
+    skeleton.rodata->page_table_levels = options.direct_map->levels;
+    skeleton.rodata->huge_zero_frame = options.direct_map->huge_zero_frame;
+    session->huge_zero_page_ = options.direct_map->huge_zero_page;
+  } else {
+    bpf_program__set_autoload(skeleton.progs.run_walk_jobs, false);
+  }
+  const int error = madvtrace_bpf::load(&skeleton);
+  if (error != 0) return tl::unexpected(load_error(-error));
+
+  auto ring = RingSource::over(bpf_map__fd(skeleton.maps.ring));
+  if (!ring) return tl::unexpected(ring.error());
+  session->ring_ = std::move(*ring);
+  if (options.direct_map) {
+    auto walker = PageWalker::over(bpf_program__fd(skeleton.progs.run_walk_jobs), bpf_map__fd(skeleton.maps.walk_jobs));
+    if (!walker) return tl::unexpected(walker.error());
+    session->walker_.emplace(std::move(*walker));
+  }
+  return session;
+}
+
+std::vector<Hook> BpfSession::hooks() const { return base_hooks(*skeleton_); }
+
+Status BpfSession::attach_all() {
+  const Result<TraceFs> tracefs = TraceFs::open();
+  if (!tracefs) return tl::unexpected(tracefs.error());
+  for (const Hook& hook : hooks()) {
+    Result<Link> link = attach(hook, *tracefs);
+    if (!link) {
+      links_.clear();
+      return tl::unexpected(link.error());
+    }
+    links_.push_back(std::move(*link));
+  }
+  return {};
+}
+
+void BpfSession::detach_all() {
+  links_.clear();
+  for (const Hook& hook : hooks()) {
+    bpf_prog_info info{};
+    std::uint32_t bytes = sizeof(info);
+    if (bpf_obj_get_info_by_fd(bpf_program__fd(hook.program), &info, &bytes) != 0) continue;
+    // Not run because another BPF program was under way on the same CPU.
+    if (info.recursion_misses != 0) misses_["program_not_run"] += info.recursion_misses;
+  }
+}
+
+Status BpfSession::add_target(std::uint32_t pid, bool follow) {
+  const wire_target target{
+      .mm = 0, .flags = follow ? static_cast<std::uint32_t>(WIRE_TARGET_FOLLOW) : 0U, .reserved = 0};
+  if (bpf_map_update_elem(bpf_map__fd(skeleton_->maps.targets), &pid, &target, BPF_ANY) != 0) {
+    return fail(errno_text("cannot add process " + std::to_string(pid) + " to the traced ones", errno));
+  }
+  return {};
+}
+
+void BpfSession::remove_target(std::uint32_t pid) { bpf_map_delete_elem(bpf_map__fd(skeleton_->maps.targets), &pid); }
+
+Status BpfSession::find_address_spaces() {
+  const Link link(bpf_program__attach_iter(skeleton_->progs.find_target_mm, nullptr));
+  if (!link) return fail(ExitCode::kUnsupported, errno_text("cannot list the tasks", errno));
+  const UniqueFd iterator(bpf_iter_create(bpf_link__fd(link.get())));
+  if (!iterator) return fail(ExitCode::kUnsupported, errno_text("cannot list the tasks", errno));
+  std::array<char, 64> nothing{};
+  for (;;) {
+    const ssize_t got = ::read(iterator.get(), nothing.data(), nothing.size());
+    if (got == 0) return {};
+    if (got < 0 && errno != EAGAIN && errno != EINTR) return fail(errno_text("cannot list the tasks", errno));
+  }
+}
+
+std::map<std::string, std::uint64_t> BpfSession::losses() const {
+  std::map<std::string, std::uint64_t> losses = misses_;
+  for (std::size_t i = 0; i < kLossNames.size(); ++i) {
+    // Written by the kernel side at any time.
+    const std::uint64_t count = *static_cast<const volatile unsigned long long*>(&skeleton_->bss->losses[i]);
+    if (count != 0) losses[kLossNames.at(i)] = count;
+  }
+  return losses;
+}
+
+}  // namespace madvtrace

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+// The kernel side of one trace.
+//
+//   opened -> loaded -> attached -> (targets added) -> detached -> drained -> closed
+//
+// Hooks are attached before there is any target, so that a process is traced from
+// the moment it is added. Nothing is pinned: when this process dies, however, the
+// kernel removes it all.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "kernel/direct_map.h"
+#include "kernel/hooks.h"
+#include "kernel/page_walker.h"
+#include "kernel/ring_source.h"
+
+struct madvtrace_bpf;
+
+namespace madvtrace {
+
+struct SessionOptions {
+  std::uint64_t ring_bytes = std::uint64_t{16} << 20;  // rounded up to a power of two of pages
+  std::optional<DirectMap> direct_map;                 // without: no page walk, ranges are probed
+};
+
+class BpfSession {
+ public:
+  // kUnsupported where the kernel or the privileges do not allow it.
+  static Result<std::unique_ptr<BpfSession>> load(const SessionOptions& options);
+  ~BpfSession();
+  BpfSession(const BpfSession&) = delete;
+  BpfSession& operator=(const BpfSession&) = delete;
+
+  // All hooks, or none: a missing one would be a hole in what is claimed.
+  Status attach_all();
+  void detach_all();
+
+  // From here on its calls are recorded; `follow`: its children's too.
+  Status add_target(std::uint32_t pid, bool follow);
+  void remove_target(std::uint32_t pid);
+  // Finds the address spaces of targets that were running before they were added;
+  // until then the walker says "gone" of them.
+  Status find_address_spaces();
+
+  RingSource& ring() { return *ring_; }
+  // Null without the page walk.
+  PageWalker* walker() { return walker_ ? &*walker_ : nullptr; }
+
+  // What the kernel side has lost so far, by cause; causes that never happened are
+  // left out.
+  std::map<std::string, std::uint64_t> losses() const;
+
+  std::vector<Hook> hooks() const;
+
+ private:
+  struct SkeletonDeleter {
+    void operator()(madvtrace_bpf* skeleton) const;
+  };
+
+  BpfSession() = default;
+
+  // Order matters on destruction: links before programs.
+  std::unique_ptr<madvtrace_bpf, SkeletonDeleter> skeleton_;
+  std::shared_ptr<HugeZeroPage> huge_zero_page_;
+  std::optional<PageWalker> walker_;
+  std::unique_ptr<RingSource> ring_;
+  std::vector<Link> links_;
+  std::map<std::string, std::uint64_t> misses_;  // of the programs, taken when they are detached
+};
+
+}  // namespace madvtrace

@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "kernel/capabilities.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstring>
+#include <map>
+#include <optional>
+#include <set>
+#include <utility>
+
+#include "base/page_range.h"
+#include "base/unique_fd.h"
+#include "bpf/wire.h"
+#include "kernel/bpf_session.h"
+#include "kernel/privileges.h"
+
+namespace madvtrace {
+namespace {
+
+constexpr const char* kBase = "base";
+constexpr std::size_t kPages = 8;
+constexpr std::size_t kGivenBack = 4;  // of them, by the madvise that is checked
+
+// Notes which hooks wrote something, and what the walk counted.
+class Witness : public RecordSink {
+ public:
+  void on_record(RecordBytes record) override {
+    wire_header header{};
+    if (record.size() < sizeof(header)) return;
+    std::memcpy(&header, record.data(), sizeof(header));
+    if (header.kind == WIRE_RELEASE_BEGIN || header.kind == WIRE_CALL) return on_call(record);
+    if (header.kind == WIRE_RELEASE_END) return on_end();
+    if (header.kind == WIRE_FORK) seen_.insert("sched:sched_process_fork");
+    if (header.kind == WIRE_EXEC) seen_.insert("sched:sched_process_exec");
+    if (header.kind == WIRE_EXIT) seen_.insert("sched:sched_process_exit");
+    if (header.kind == WIRE_STACK) seen_.insert("user stacks");
+  }
+
+  // An entry hook is proved by any record of its call; an exit hook by a WIRE_CALL, or
+  // by the end that follows a begin.
+  bool saw(const std::string& hook) const { return seen_.contains(hook); }
+  std::optional<std::uint64_t> walked_pages() const { return walked_pages_; }
+
+ private:
+  static const char* name(std::uint16_t number) {
+    constexpr std::array<const char*, 7> kNames{"", "mmap", "munmap", "madvise", "process_madvise", "mremap", "brk"};
+    return number < kNames.size() ? kNames.at(number) : "";
+  }
+
+  void on_call(RecordBytes record) {
+    if (record.size() != sizeof(wire_call)) return;
+    wire_call call{};
+    std::memcpy(&call, record.data(), sizeof(call));
+    seen_.insert(fmt::format("syscalls:sys_enter_{}", name(call.syscall)));
+    // A release's end does not name the call: it is the one that began last, since we
+    // are the only thread.
+    last_call_ = call.syscall;
+    if (call.header.kind == WIRE_CALL) on_end();
+    if (call.syscall == WIRE_MADVISE && (call.walk.flags & WIRE_WALK_DONE) != 0) {
+      walked_pages_ = call.walk.resident_pages;
+    }
+  }
+
+  void on_end() { seen_.insert(fmt::format("syscalls:sys_exit_{}", name(last_call_))); }
+
+  std::set<std::string> seen_;
+  std::uint16_t last_call_ = 0;
+  std::optional<std::uint64_t> walked_pages_;
+};
+
+// One call of each kind, and a child that execs and exits.
+void make_calls() {
+  const std::size_t bytes = kPages * kPageBytes;
+  void* at = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (at == MAP_FAILED) return;
+  ::madvise(at, bytes, MADV_NOHUGEPAGE);
+  std::memset(at, 1, bytes);
+  ::madvise(at, kGivenBack * kPageBytes, MADV_DONTNEED);
+  const UniqueFd self(static_cast<int>(::syscall(SYS_pidfd_open, ::getpid(), 0)));
+  iovec range{.iov_base = at, .iov_len = bytes};
+  ::syscall(SYS_process_madvise, self.get(), &range, 1, MADV_COLD, 0);
+  void* const moved = ::mremap(at, bytes, bytes / 2, MREMAP_MAYMOVE);
+  if (moved != MAP_FAILED) at = moved;
+  ::syscall(SYS_brk, 0);
+  ::munmap(at, bytes / 2);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    const UniqueFd null(::open("/dev/null", O_RDWR));
+    ::dup2(null.get(), STDOUT_FILENO);
+    std::array<char*, 3> arguments{const_cast<char*>("madvtrace"), const_cast<char*>("--version"), nullptr};
+    ::execv("/proc/self/exe", arguments.data());
+    ::_exit(1);
+  }
+  if (child > 0) ::waitpid(child, nullptr, 0);
+}
+
+Finding page_walk_finding(const Result<DirectMap>& direct_map, const Witness& witness) {
+  Finding finding{.tier = kBase, .what = "page walk"};
+  if (!direct_map) {
+    finding.answer = Answer::kNo;
+    finding.detail = direct_map.error().message + "; resident bytes are sampled instead";
+  } else if (!witness.walked_pages()) {
+    finding.detail = "no walk was seen";
+  } else if (*witness.walked_pages() != kGivenBack) {
+    finding.answer = Answer::kNo;
+    finding.detail = fmt::format("counted {} of {} pages that were resident", *witness.walked_pages(), kGivenBack);
+  } else {
+    finding.answer = Answer::kYes;
+    finding.detail =
+        fmt::format("{} levels, counted {} of {} known pages", direct_map->levels, *witness.walked_pages(), kGivenBack);
+  }
+  return finding;
+}
+
+}  // namespace
+
+std::vector<Finding> probe_capabilities() {
+  std::vector<Finding> findings;
+  const Status privileges = check_privileges();
+  findings.push_back({.tier = kBase,
+                      .what = "privileges",
+                      .answer = privileges ? Answer::kYes : Answer::kNo,
+                      .detail = privileges ? "" : privileges.error().message});
+  if (!privileges) return findings;
+
+  const Result<DirectMap> direct_map = find_direct_map();
+  const Result<std::unique_ptr<BpfSession>> session =
+      BpfSession::load({.direct_map = direct_map ? std::optional(*direct_map) : std::nullopt});
+  findings.push_back({.tier = kBase,
+                      .what = "BPF programs",
+                      .answer = session ? Answer::kYes : Answer::kNo,
+                      .detail = session ? "" : session.error().message});
+  if (!session) return findings;
+
+  const Result<TraceFs> tracefs = TraceFs::open();
+  std::map<std::string, std::string> refused;
+  std::vector<Link> links;
+  const std::vector<Hook> hooks = (*session)->hooks();
+  for (const Hook& hook : hooks) {
+    Result<Link> link = tracefs ? attach(hook, *tracefs) : tl::unexpected(tracefs.error());
+    if (link) {
+      links.push_back(std::move(*link));
+    } else {
+      refused[hook.name] = link.error().message;
+    }
+  }
+  Witness witness;
+  if ((*session)->add_target(static_cast<std::uint32_t>(::getpid()), /*follow=*/true)) make_calls();
+  links.clear();
+  if (const Status drained = (*session)->ring().drain_all(witness); !drained) {
+    findings.push_back(
+        {.tier = kBase, .what = "ring buffer", .answer = Answer::kNo, .detail = drained.error().message});
+  }
+
+  for (const Hook& hook : hooks) {
+    Finding finding{.tier = kBase, .what = hook.name};
+    if (const auto why = refused.find(hook.name); why != refused.end()) {
+      finding.answer = Answer::kNo;
+      finding.detail = why->second;
+    } else if (witness.saw(hook.name)) {
+      finding.answer = Answer::kYes;
+    } else {
+      finding.detail = "attached, but a call of our own did not show up";
+    }
+    findings.push_back(std::move(finding));
+  }
+  findings.push_back({.tier = kBase,
+                      .what = "user stacks",
+                      .answer = witness.saw("user stacks") ? Answer::kYes : Answer::kInconclusive});
+  findings.push_back(page_walk_finding(direct_map, witness));
+  return findings;
+}
+
+}  // namespace madvtrace

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+// The hooks of the base tier, and attaching one.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "kernel/tracefs.h"
+
+struct bpf_link;
+struct bpf_program;
+struct madvtrace_bpf;
+
+namespace madvtrace {
+
+struct LinkDeleter {
+  void operator()(bpf_link* link) const;
+};
+using Link = std::unique_ptr<bpf_link, LinkDeleter>;
+
+struct Hook {
+  std::string name;  // as perf writes it: "syscalls:sys_enter_madvise"
+  bpf_program* program = nullptr;
+};
+
+// In the order in which they are attached: ends before begins, so that no begin is
+// seen of which the end would be missed.
+std::vector<Hook> base_hooks(madvtrace_bpf& skeleton);
+
+Result<Link> attach(const Hook& hook, const TraceFs& tracefs);
+
+}  // namespace madvtrace
