@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sinks/csv_sink.h"
+
+#include "sinks/tables.h"
+
+namespace madvtrace {
+
+Result<CsvSink> CsvSink::in_directory(const std::string& directory) {
+  CsvSink sink;
+  const auto open = [&](std::optional<OutputFile>& file, const char* name, std::string_view header) -> Status {
+    Result<OutputFile> created = OutputFile::create(directory + "/" + name, OutputUnit::kLine);
+    if (!created) return tl::unexpected(created.error());
+    file.emplace(std::move(*created));
+    file->append(header);
+    return {};
+  };
+  const Status opened = open(sink.events_, "events.csv", kEventsHeader)
+                            .and_then([&] { return open(sink.samples_, "samples.csv", kSamplesHeader); })
+                            .and_then([&] { return open(sink.stacks_, "stacks.csv", kStacksHeader); });
+  if (!opened) return tl::unexpected(opened.error());
+  sink.flush();
+  return sink;
+}
+
+CsvSink CsvSink::one_table(CsvTable table, OutputFile file) {
+  CsvSink sink;
+  file.append(table == CsvTable::kEvents ? kEventsHeader : kSamplesHeader);
+  (table == CsvTable::kEvents ? sink.events_ : sink.samples_).emplace(std::move(file));
+  return sink;
+}
+
+template <class Row>
+void CsvSink::write(std::optional<OutputFile>& file, const Row& row) {
+  if (!file) return;
+  line_.clear();
+  append_line(line_, row);
+  file->append(line_);
+}
+
+void CsvSink::on_call(const CallRow& row) { write(events_, row); }
+void CsvSink::on_sample(const SampleRow& row) { write(samples_, row); }
+void CsvSink::on_stack(const StackRow& row) { write(stacks_, row); }
+
+void CsvSink::flush() {
+  for (std::optional<OutputFile>* file : {&events_, &samples_, &stacks_}) {
+    if (*file) (*file)->flush();
+  }
+}
+
+const OutputFile* CsvSink::failed() const {
+  for (const std::optional<OutputFile>* file : {&events_, &samples_, &stacks_}) {
+    if (*file && (*file)->failed()) return &**file;
+  }
+  return nullptr;
+}
+
+}  // namespace madvtrace

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+// The live table: a line per interval and process, for people, 80 columns wide.
+// With many processes the busiest are shown and the rest are one line.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+
+#include "model/rows.h"
+
+namespace madvtrace {
+
+class LiveTable : public RowSink {
+ public:
+  static constexpr std::size_t kProcessesShown = 10;
+
+  void on_call(const CallRow& row) override;
+  void on_sample(const SampleRow& row) override;
+  void on_stack(const StackRow&) override {}
+
+  // The lines of the interval that has just been sampled; `lost` is everything lost
+  // so far.
+  std::string take_interval(std::uint64_t lost);
+
+ private:
+  struct Line {
+    std::string comm;
+    std::uint64_t calls = 0;
+    std::uint64_t left_rss_bytes = 0;      // by the calls of the interval
+    std::uint64_t lazily_freed_bytes = 0;  // resident bytes given to MADV_FREE in the interval
+    std::optional<SampleRow> sample;
+  };
+
+  std::map<std::uint32_t, Line> interval_;      // pid -> what has come since the last one
+  std::map<std::uint32_t, std::uint64_t> rss_;  // pid -> RSS at the end of the last one
+  std::map<std::uint32_t, std::string> comms_;
+  std::uint64_t first_mono_ns_ = 0;
+  unsigned lines_since_header_ = 0;
+};
+
+}  // namespace madvtrace

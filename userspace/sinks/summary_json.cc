@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sinks/summary_json.h"
+
+#include <nlohmann/json.hpp>
+
+#include "model/names.h"
+
+namespace madvtrace {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr int kSchema = 1;
+
+template <class T>
+Json or_null(const std::optional<T>& value) {
+  return value ? Json(*value) : Json(nullptr);
+}
+
+Json or_null(const std::string& text) { return text.empty() ? Json(nullptr) : Json(text); }
+
+Json calls_json(const CallTotalsByKind& calls) {
+  Json list = Json::array();
+  for (const auto& [kind, totals] : calls) {
+    Json entry;
+    entry["call"] = call_name(kind.first);
+    entry["advice"] = kind.second ? Json(advice_name(*kind.second)) : Json(nullptr);
+    entry["calls"] = totals.calls;
+    entry["failed"] = totals.failed;
+    entry["len_bytes"] = totals.len_bytes;
+    const bool known = totals.unknown_resident < totals.calls;
+    entry["resident_bytes"] = known ? Json(totals.resident_bytes) : Json(nullptr);
+    entry["rss_delta_bytes"] = totals.rss_delta_bytes;
+    entry["unknown_resident_calls"] = totals.unknown_resident;
+    entry["dur_ns"] = totals.dur_ns;
+    list.push_back(std::move(entry));
+  }
+  return list;
+}
+
+Json process_json(const ProcessTotals& process) {
+  Json json;
+  json["pid"] = process.pid;
+  json["start_ts_ns"] = process.start_ts_ns == 0 ? Json(nullptr) : Json(process.start_ts_ns);
+  json["comm"] = process.comm;
+  json["exe"] = or_null(process.exe);
+  json["build_id"] = or_null(process.build_id);
+  json["go_version"] = nullptr;
+  json["godebug"] = nullptr;
+  json["expected_advice"] = nullptr;
+  json["cgroup"] = or_null(process.cgroup);
+  json["books"] = "none";
+  json["lazyfree_at_start_bytes"] = or_null(process.lazyfree_at_start_bytes);
+  const auto rss = [](const std::optional<Sample>& sample) {
+    return sample ? or_null(sample->rss_bytes) : Json(nullptr);
+  };
+  json["rss_at_start_bytes"] = rss(process.first_sample);
+  json["rss_at_end_bytes"] = rss(process.last_sample);
+  json["rss_max_bytes"] = or_null(process.largest_rss_bytes);
+  json["ended"] = process.ended;
+  json["wait_status"] = or_null(process.wait_status);
+  json["verdict"] = nullptr;
+  json["calls"] = calls_json(process.calls);
+  json["delays"] = Json::object();
+  return json;
+}
+
+CallTotalsByKind sum_of_processes(const RunTotals& totals) {
+  CallTotalsByKind sum;
+  for (const ProcessTotals& process : totals.processes) {
+    for (const auto& [kind, part] : process.calls) {
+      CallTotals& all = sum[kind];
+      all.calls += part.calls;
+      all.failed += part.failed;
+      all.len_bytes += part.len_bytes;
+      all.resident_bytes += part.resident_bytes;
+      all.rss_delta_bytes += part.rss_delta_bytes;
+      all.unknown_resident += part.unknown_resident;
+      all.dur_ns += part.dur_ns;
+    }
+  }
+  return sum;
+}
+
+}  // namespace
+
+std::string summary_json(const RunTotals& totals) {
+  Json json;
+  json["schema"] = kSchema;
+  json["argv"] = totals.info.argv;
+  json["version"] = totals.info.version;
+  json["kernel"] = totals.info.kernel;
+  json["tier"] = totals.info.tier;
+  json["capabilities"] = totals.info.capabilities;
+  json["labels"] = totals.info.labels;
+  json["started_ts_ns"] = totals.info.started_utc_ns;
+  json["duration_ns"] = totals.end ? Json(totals.duration_ns) : Json(nullptr);
+  json["processes"] = Json::array();
+  for (const ProcessTotals& process : totals.processes) json["processes"].push_back(process_json(process));
+  json["totals"] = {{"event_rows", totals.call_rows}, {"calls", calls_json(sum_of_processes(totals))}};
+  json["delays"] = Json::object();
+  json["lost"] = totals.lost;
+  if (json["lost"].is_null()) json["lost"] = Json::object();
+  json["self"] = {{"cpu_ns", totals.end ? Json(totals.end->self_cpu_ns) : Json(nullptr)},
+                  {"max_rss_bytes", totals.end ? Json(totals.end->self_max_rss_bytes) : Json(nullptr)}};
+  if (totals.command_end) {
+    json["command"] = {{"pid", totals.command_end->pid}, {"wait_status", totals.command_end->wait_status}};
+  }
+  json["complete"] = totals.complete();
+  constexpr int kIndent = 2;
+  return json.dump(kIndent, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+}  // namespace madvtrace

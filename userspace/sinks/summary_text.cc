@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sinks/summary_text.h"
+
+#include <fmt/format.h>
+#include <sys/wait.h>
+
+#include <algorithm>
+#include <iterator>
+#include <numeric>
+
+#include "base/units.h"
+#include "model/names.h"
+#include "sinks/csv_field.h"
+
+namespace madvtrace {
+namespace {
+
+using Out = std::back_insert_iterator<std::string>;
+
+constexpr std::size_t kProcessesInFull = 5;
+
+std::string or_unknown(const std::optional<std::uint64_t>& bytes) { return bytes ? format_bytes(*bytes) : "unknown"; }
+
+std::string counted(std::uint64_t count, const char* one, const char* many) {
+  return format_count(count) + " " + (count == 1 ? one : many);
+}
+
+std::string how_it_ended(std::int32_t wait_status) {
+  if (WIFSIGNALED(wait_status)) return fmt::format("killed by signal {}", WTERMSIG(wait_status));
+  return fmt::format("exited with status {}", WEXITSTATUS(wait_status));
+}
+
+std::uint64_t calls_of(const ProcessTotals& process) {
+  return std::accumulate(process.calls.begin(), process.calls.end(), std::uint64_t{0},
+                         [](std::uint64_t sum, const auto& entry) { return sum + entry.second.calls; });
+}
+
+// Most bytes moved first.
+std::uint64_t weight(const ProcessTotals& process) {
+  std::uint64_t bytes = 0;
+  for (const auto& [kind, totals] : process.calls) {
+    const bool lazy = kind.second == kMadvFree;
+    bytes += lazy                         ? totals.resident_bytes
+             : totals.rss_delta_bytes < 0 ? 0 - static_cast<std::uint64_t>(totals.rss_delta_bytes)
+                                          : 0;
+  }
+  return bytes;
+}
+
+void write_memory(Out to, const ProcessTotals& process) {
+  if (!process.first_sample) return;
+  fmt::format_to(to, "  RSS {} -> {}", or_unknown(process.first_sample->rss_bytes),
+                 or_unknown(process.last_sample->rss_bytes));
+  fmt::format_to(to, " (largest seen {})", or_unknown(process.largest_rss_bytes));
+  if (process.last_sample->rss_anon_bytes) {
+    fmt::format_to(to, "; anonymous {}", format_bytes(*process.last_sample->rss_anon_bytes));
+  }
+  fmt::format_to(to, "\n");
+  if (process.lazyfree_at_start_bytes.value_or(0) != 0) {
+    fmt::format_to(to, "  {} had been lazily freed before the trace began\n",
+                   format_bytes(*process.lazyfree_at_start_bytes));
+  }
+}
+
+void write_calls(Out to, const ProcessTotals& process) {
+  if (process.calls.empty()) {
+    fmt::format_to(to, "  no calls\n");
+    return;
+  }
+  fmt::format_to(to, "  {:<15} {:<18} {:>9} {:>6} {:>12} {:>12}\n", "call", "advice", "calls", "failed", "resident",
+                 "RSS change");
+  for (const auto& [kind, totals] : process.calls) {
+    const bool known = totals.unknown_resident < totals.calls;
+    std::string advice = kind.second ? advice_name(*kind.second) : "";
+    if (advice.starts_with("MADV_")) advice.erase(0, 5);
+    fmt::format_to(to, "  {:<15} {:<18} {:>9} {:>6} {:>12} {:>12}\n", call_name(kind.first), advice,
+                   format_count(totals.calls), format_count(totals.failed),
+                   known ? format_bytes(totals.resident_bytes) : "-",
+                   totals.rss_delta_bytes == 0 ? "0 B" : format_bytes_delta(totals.rss_delta_bytes));
+  }
+}
+
+void write_releases(Out to, const ProcessTotals& process) {
+  for (const auto& [kind, totals] : process.calls) {
+    if (!kind.second || totals.calls == totals.failed) continue;
+    const std::uint64_t calls = totals.calls - totals.failed;
+    if (*kind.second == kMadvDontneed && totals.rss_delta_bytes < 0) {
+      fmt::format_to(to, "  MADV_DONTNEED: {} left RSS inside {}, {} each on average.\n",
+                     format_bytes(0 - static_cast<std::uint64_t>(totals.rss_delta_bytes)),
+                     counted(calls, "call", "calls"), format_duration(totals.dur_ns / totals.calls));
+    }
+    if (*kind.second == kMadvFree) {
+      const auto lazy = process.last_sample ? process.last_sample->lazyfree_bytes : std::nullopt;
+      fmt::format_to(to,
+                     "  MADV_FREE: {} were given back in {}; RSS falls only when the kernel\n"
+                     "  takes the pages, which it does under memory pressure. Lazily freed and still\n"
+                     "  in RSS at the end: {}.\n",
+                     format_bytes(totals.resident_bytes), counted(calls, "call", "calls"), or_unknown(lazy));
+    }
+  }
+}
+
+void write_process(Out to, const ProcessTotals& process) {
+  fmt::format_to(to, "\n{} (pid {}{}{})\n", process.comm.empty() ? "?" : printable(process.comm), process.pid,
+                 process.exe.empty() ? "" : ", ", printable(process.exe));
+  write_memory(to, process);
+  write_calls(to, process);
+  write_releases(to, process);
+  if (process.ended && process.wait_status) {
+    fmt::format_to(to, "  It {} during the trace.\n", how_it_ended(*process.wait_status));
+  }
+}
+
+void write_lost(Out to, const RunTotals& totals) {
+  if (!totals.end) fmt::format_to(to, "\nINCOMPLETE: the recording stops in the middle of the trace.\n");
+  if (totals.lost.empty()) return;
+  fmt::format_to(to, "\nINCOMPLETE: lost ");
+  bool first = true;
+  bool ring = false;
+  for (const auto& [cause, count] : totals.lost) {
+    fmt::format_to(to, "{}{} {}", first ? "" : ", ", format_count(count), cause);
+    first = false;
+    ring = ring || cause.ends_with("ring_full");
+  }
+  fmt::format_to(to, ".\nCalls are missing from the numbers above.{}\n",
+                 ring ? " A larger --ring-size keeps more of them." : "");
+}
+
+}  // namespace
+
+std::string summary_text(const RunTotals& totals) {
+  std::string text;
+  const Out to = std::back_inserter(text);
+  std::uint64_t calls = 0;
+  for (const ProcessTotals& process : totals.processes) calls += calls_of(process);
+  fmt::format_to(to, "madvtrace: {}, {}, {}, {}\n", format_duration(totals.duration_ns),
+                 counted(totals.processes.size(), "process", "processes"), counted(calls, "call", "calls"),
+                 totals.lost.empty() ? "nothing lost" : "EVENTS LOST");
+
+  std::vector<const ProcessTotals*> order;
+  order.reserve(totals.processes.size());
+  for (const ProcessTotals& process : totals.processes) order.push_back(&process);
+  std::stable_sort(order.begin(), order.end(),
+                   [](const ProcessTotals* a, const ProcessTotals* b) { return weight(*a) > weight(*b); });
+  for (std::size_t i = 0; i < order.size() && i < kProcessesInFull; ++i) write_process(to, *order[i]);
+  if (order.size() > kProcessesInFull) {
+    std::uint64_t rest = 0;
+    for (std::size_t i = kProcessesInFull; i < order.size(); ++i) rest += calls_of(*order[i]);
+    fmt::format_to(to, "\n… and {} more, with {} in all: see summary.json (-o DIR)\n", order.size() - kProcessesInFull,
+                   counted(rest, "call", "calls"));
+  }
+  write_lost(to, totals);
+  return text;
+}
+
+}  // namespace madvtrace

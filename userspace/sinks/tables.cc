@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sinks/tables.h"
+
+#include <algorithm>
+
+#include "model/names.h"
+#include "sinks/csv_field.h"
+
+namespace madvtrace {
+
+void append_line(std::string& out, const CallRow& row) {
+  CsvLine line(out);
+  line.number(row.ts_ns);
+  line.number(row.mono_ns);
+  line.number(row.pid);
+  line.number(row.tid);
+  line.text({row.comm.begin(), std::find(row.comm.begin(), row.comm.end(), '\0')});
+  line.number(row.cgroup_id);
+  line.plain(call_name(row.call));
+  line.plain(row.advice ? advice_name(*row.advice) : "");
+  line.hex(row.addr);
+  line.number(row.len_bytes);
+  line.number(row.ret);
+  line.number(row.dur_ns);
+  line.number(row.resident_bytes);
+  line.number(row.lazyfree_bytes);
+  line.number(row.swap_bytes);
+  line.number(row.rss_delta_bytes);
+  line.plain(row.quality ? quality_name(*row.quality) : "");
+  line.empty();  // cause
+  line.number(row.stack_id);
+  line.end();
+}
+
+void append_line(std::string& out, const SampleRow& row) {
+  const Sample& sample = row.sample;
+  CsvLine line(out);
+  line.number(row.ts_ns);
+  line.number(row.mono_ns);
+  line.number(row.pid);
+  line.number(sample.rss_bytes);
+  line.number(sample.rss_anon_bytes);
+  line.number(sample.rss_file_bytes);
+  line.number(sample.rss_shmem_bytes);
+  line.number(sample.swap_bytes);
+  line.number(sample.lazyfree_bytes);
+  line.empty();  // pending_bytes
+  line.number(sample.page_tables_bytes);
+  line.number(sample.anon_huge_bytes);
+  constexpr int kCgroupAndGoColumns = 14;
+  for (int i = 0; i < kCgroupAndGoColumns; ++i) line.empty();
+  line.end();
+}
+
+void append_line(std::string& out, const StackRow& row) {
+  CsvLine line(out);
+  line.number(row.stack_id);
+  line.text(row.frames);
+  line.end();
+}
+
+}  // namespace madvtrace

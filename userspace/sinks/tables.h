@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+// The output tables: their header lines and how a row becomes a line. Columns are
+// only ever appended; docs/csv-schema.md says what each means.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "model/rows.h"
+
+namespace madvtrace {
+
+inline constexpr std::string_view kEventsHeader =
+    "ts_ns,mono_ns,pid,tid,comm,cgroup_id,call,advice,addr,len_bytes,ret,dur_ns,resident_bytes,lazyfree_bytes,"
+    "swap_bytes,rss_delta_bytes,quality,cause,stack_id\n";
+inline constexpr std::string_view kSamplesHeader =
+    "ts_ns,mono_ns,pid,rss_bytes,rss_anon_bytes,rss_file_bytes,rss_shmem_bytes,swap_bytes,lazyfree_bytes,"
+    "pending_bytes,page_tables_bytes,anon_huge_bytes,cgroup_usage_bytes,cgroup_working_set_bytes,"
+    "cgroup_inactive_file_bytes,cgroup_limit_bytes,go_heap_sys_bytes,go_heap_inuse_bytes,go_heap_idle_bytes,"
+    "go_heap_released_bytes,go_stack_inuse_bytes,go_next_gc_bytes,go_num_gc,go_pause_total_ns,go_mallocs,go_frees\n";
+inline constexpr std::string_view kStacksHeader = "stack_id,frames\n";
+
+// Each appends one line, LF included.
+void append_line(std::string& out, const CallRow& row);
+void append_line(std::string& out, const SampleRow& row);
+void append_line(std::string& out, const StackRow& row);
+
+}  // namespace madvtrace
