@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a live trace collects and where it goes:
+//
+//   ring ----+
+//            +--> tee --> recording
+//   collector's own records   --> model --> outputs
+//                             --> live targets, stacks to symbolise
+//
+// Everything the model gets to know passes through the tee as a record.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "app/live_targets.h"
+#include "app/outputs.h"
+#include "app/pipeline.h"
+#include "app/sampler.h"
+#include "app/stack_symbols.h"
+#include "kernel/bpf_session.h"
+#include "model/trace.h"
+#include "stream/recording_writer.h"
+#include "stream/tee.h"
+
+namespace madvtrace {
+
+class Collector {
+ public:
+  Collector(BpfSession& session, const ProcRoot& proc, Outputs& outputs, std::optional<RecordingWriter> recording);
+
+  void emit(const Event& event);
+
+  // Takes what the ring holds (all of it, if `all`) and looks at processes that are
+  // new in it. True: there is more to take at once.
+  Result<bool> drain(bool all);
+  // The end of an interval: clock, samples, losses, the live table.
+  void tick(std::uint64_t elapsed_ns);
+  // After the hooks are detached and the ring is drained.
+  void finish(const RunEnd& end);
+
+  LiveTargets& targets() { return targets_; }
+  const RunTotals& totals() const { return trace_.totals(); }
+  // Whether all that was to be written could be.
+  Status written() const;
+
+ private:
+  void look_at_changed_processes();
+  void sample_all(bool always);
+  void emit_clock();
+  void emit_losses();
+  void drop_vanished();
+  std::uint64_t lost() const;
+
+  BpfSession& session_;
+  const ProcRoot& proc_;
+  Outputs& outputs_;
+  std::optional<RecordingWriter> recording_;
+  Trace trace_;
+  Pipeline pipeline_;
+  LiveTargets targets_;
+  StackSymbols stacks_;
+  Sampler sampler_;
+  Tee tee_;
+  std::map<std::string, std::uint64_t> losses_told_;
+};
+
+}  // namespace madvtrace

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+// The processes that are being traced right now, kept from the stream: those that
+// were named, and the children that the kernel side follows.
+#pragma once
+
+#include <cstdint>
+#include <set>
+#include <vector>
+
+#include "stream/raw_source.h"
+
+namespace madvtrace {
+
+class LiveTargets : public RecordSink {
+ public:
+  void on_record(RecordBytes record) override;
+
+  void add(std::uint32_t pid);
+  void remove(std::uint32_t pid);  // one whose end the stream did not tell
+
+  const std::set<std::uint32_t>& pids() const { return pids_; }
+  bool had_any() const { return had_any_; }
+
+  // Processes that are new, or run another program, since the last call.
+  std::vector<std::uint32_t> take_changed();
+  // Processes that ended since the last call.
+  std::vector<std::uint32_t> take_ended();
+
+ private:
+  std::set<std::uint32_t> pids_;
+  std::vector<std::uint32_t> changed_;
+  std::vector<std::uint32_t> ended_;
+  bool had_any_ = false;
+};
+
+}  // namespace madvtrace

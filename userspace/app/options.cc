@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "app/options.h"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <charconv>
+
+#include "app/version.h"
+#include "base/units.h"
+
+namespace madvtrace {
+namespace {
+
+constexpr const char* kAbout =
+    "madvtrace follows the memory that Go programs give back to the kernel: which\n"
+    "pages, by which call, what became of them, and what RSS did.\n";
+
+constexpr const char* kExamples = R"(
+Examples:
+  sudo madvtrace -p 1234                    watch a running service until Ctrl-C
+  sudo madvtrace -p 1234 -d 5m -o out       five minutes, as CSV files in ./out
+  sudo madvtrace -f -- ./server -addr :80   start a program and trace it from its
+                                            first call on, with its children
+  sudo madvtrace -p 1234 --csv events       one table as CSV on standard output
+  sudo madvtrace -p 1234 --record run.mv    keep the raw stream ...
+  madvtrace replay run.mv -o out            ... and make the same files from it
+  sudo madvtrace doctor                     what this kernel lets it do
+
+Most releases of a Go program come one to five minutes after its load ended: a
+short trace of an idle program misses them.
+
+Exit status: 0 clean, 1 failed while running, 2 usage, 4 events were lost and the
+answer depends on them, 5 this kernel or these privileges do not allow it.
+)";
+
+class HelpFormatter : public CLI::Formatter {
+ public:
+  HelpFormatter() {
+    constexpr std::size_t kColumn = 30;
+    column_width(kColumn);
+  }
+  std::string make_usage(const CLI::App* app, std::string name) const override {
+    if (app->get_parent() != nullptr) return CLI::Formatter::make_usage(app, std::move(name));
+    return "Usage: madvtrace [-p PID[,PID...]] [OPTIONS] [-- CMD [ARGS...]]\n"
+           "       madvtrace replay FILE [-o DIR]\n"
+           "       madvtrace doctor [--json]\n";
+  }
+};
+
+struct Parser {
+  Options options;
+  CLI::App app{kAbout, "madvtrace"};
+  std::vector<std::string> pids;
+  std::string duration;
+  std::string interval = "1s";
+  std::string output;
+  std::string csv;
+  std::string record;
+  std::vector<std::string> labels;
+  std::string ring_size = "16MiB";
+  int ready_fd = -1;
+  bool no_page_walk = false;
+  CLI::App* replay = nullptr;
+  CLI::App* doctor = nullptr;
+
+  Parser() {
+    app.footer(kExamples);
+    app.formatter(std::make_shared<HelpFormatter>());
+    app.add_option("-p,--pid", pids, "trace these processes, with all their threads")
+        ->delimiter(',')
+        ->type_name("PID[,PID...]")
+        ->group("Whom to trace");
+    app.add_flag("-f,--follow-forks", options.follow_forks, "trace children too, from their first call on")
+        ->group("Whom to trace");
+    app.add_option("-d,--duration", duration, "stop after this long (500ms, 5s, 2m); default: until Ctrl-C")
+        ->type_name("TIME")
+        ->group("When");
+    app.add_option("-i,--interval", interval, "time between two samples (default 1s)")
+        ->type_name("TIME")
+        ->group("When");
+    add_outputs(app);
+    app.add_option("--record", record, "keep the raw stream in a new file, for replay")
+        ->type_name("FILE")
+        ->group("Output");
+    app.add_option("--label", labels, "goes into summary.json; repeatable")->type_name("KEY=VALUE")->group("Output");
+    app.add_option("--ready-fd", ready_fd, "write a line there once every hook is attached")
+        ->type_name("N")
+        ->group("Output");
+    app.add_option("--ring-size", ring_size, "buffer between kernel and collector (default 16MiB)")
+        ->type_name("BYTES")
+        ->group("How");
+    app.add_flag("--no-page-walk", no_page_walk, "do not read page tables: resident bytes are sampled")->group("How");
+    app.add_flag("-v,--verbose", options.verbose, "say what is being done, and libbpf's own messages")->group("How");
+    app.set_version_flag("--version", "madvtrace " + std::string(version_text()),
+                         "print the version and the git revision");
+    app.set_help_flag("-h,--help", "print this help");
+
+    replay = app.add_subcommand("replay", "the same outputs, from a recording");
+    replay->add_option("FILE", options.recording, "made with --record")->required();
+    add_outputs(*replay);
+    doctor = app.add_subcommand("doctor", "what this kernel lets madvtrace do, and why not");
+    doctor->add_flag("--json", options.doctor_json, "for programs");
+    app.require_subcommand(0, 1);
+  }
+
+  void add_outputs(CLI::App& to) {
+    to.add_option("-o,--output", output, "CSV files and summary.json into a new or empty directory")
+        ->type_name("DIR")
+        ->group("Output");
+    to.add_option("--csv", csv, "one table as CSV on standard output: events or samples")
+        ->type_name("TABLE")
+        ->group("Output");
+    to.add_flag("-q,--quiet", options.quiet, "no table, no summary: only errors")->group("Output");
+  }
+
+  Status take_values();
+  Status take_pids();
+  Status take_labels();
+};
+
+tl::unexpected<Error> usage(std::string message) { return fail(ExitCode::kUsage, std::move(message)); }
+
+Status Parser::take_pids() {
+  for (const std::string& text : pids) {
+    std::uint32_t pid = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), pid);
+    if (error != std::errc{} || end != text.data() + text.size() || pid == 0 || pid > INT32_MAX) {
+      return usage(fmt::format("-p {}: not a pid", text));
+    }
+    if (std::find(options.pids.begin(), options.pids.end(), pid) == options.pids.end()) options.pids.push_back(pid);
+  }
+  return {};
+}
+
+Status Parser::take_labels() {
+  for (const std::string& label : labels) {
+    const std::size_t equals = label.find('=');
+    if (equals == std::string::npos || equals == 0)
+      return usage(fmt::format("--label {}: not of the form KEY=VALUE", label));
+    options.labels[label.substr(0, equals)] = label.substr(equals + 1);
+  }
+  return {};
+}
+
+Status Parser::take_values() {
+  if (const Status status = take_pids(); !status) return status;
+  if (const Status status = take_labels(); !status) return status;
+  if (!duration.empty()) {
+    options.duration_ns = parse_duration_ns(duration);
+    if (!options.duration_ns) return usage(fmt::format("-d {}: not a duration; write 500ms, 5s or 2m", duration));
+  }
+  const auto interval_ns = parse_duration_ns(interval);
+  constexpr std::uint64_t kShortestIntervalNs = 10'000'000;
+  if (!interval_ns) return usage(fmt::format("-i {}: not a duration; write 500ms, 5s or 2m", interval));
+  if (*interval_ns < kShortestIntervalNs) return usage(fmt::format("-i {}: too short; at least 10ms", interval));
+  options.interval_ns = *interval_ns;
+  const auto ring_bytes = parse_bytes(ring_size);
+  if (!ring_bytes) return usage(fmt::format("--ring-size {}: not a size; write 64KiB or 16MiB", ring_size));
+  options.ring_bytes = *ring_bytes;
+  if (!csv.empty()) {
+    if (csv != "events" && csv != "samples")
+      return usage(fmt::format("--csv {}: there is no such table; events or samples", csv));
+    options.csv = csv == "events" ? CsvTable::kEvents : CsvTable::kSamples;
+  }
+  if (!output.empty()) options.output_directory = output;
+  if (!record.empty()) options.record_path = record;
+  if (ready_fd >= 0) options.ready_fd = ready_fd;
+  options.page_walk = !no_page_walk;
+  return {};
+}
+
+}  // namespace
+
+Result<Options> parse_options(const std::vector<std::string>& argv) {
+  Parser parser;
+  parser.options.argv = argv;
+  // What stands behind -- is a command, with options that are none of ours.
+  const auto end = std::find(argv.begin(), argv.end(), "--");
+  std::vector<std::string> own(argv.begin() + (argv.empty() ? 0 : 1), end);
+  if (end != argv.end()) {
+    parser.options.command.assign(end + 1, argv.end());
+    if (parser.options.command.empty()) return usage("nothing after --: give the command to start");
+  }
+  std::reverse(own.begin(), own.end());  // as CLI11 wants them
+  try {
+    parser.app.parse(own);
+  } catch (const CLI::CallForHelp&) {
+    parser.options.mode = Mode::kPrintAndExit;
+    parser.options.text_to_print = parser.app.help();
+    return parser.options;
+  } catch (const CLI::CallForVersion& version) {
+    parser.options.mode = Mode::kPrintAndExit;
+    parser.options.text_to_print = std::string(version.what()) + "\n";
+    return parser.options;
+  } catch (const CLI::ParseError& error) {
+    std::string message = error.what();
+    std::replace(message.begin(), message.end(), '\n', ' ');
+    return usage(message + "; see madvtrace --help");
+  }
+  if (const Status status = parser.take_values(); !status) return tl::unexpected(status.error());
+  if (parser.replay->parsed()) parser.options.mode = Mode::kReplay;
+  if (parser.doctor->parsed()) parser.options.mode = Mode::kDoctor;
+  const bool has_target = !parser.options.pids.empty() || !parser.options.command.empty();
+  if (parser.options.mode == Mode::kTrace && !has_target) {
+    return usage("nothing to trace: give -p PID, or a command after --; see madvtrace --help");
+  }
+  if (parser.options.mode != Mode::kTrace && !parser.options.command.empty()) {
+    return usage("a command after -- can only be traced, not with replay or doctor");
+  }
+  return parser.options;
+}
+
+}  // namespace madvtrace

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+// The command line.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "sinks/csv_sink.h"
+
+namespace madvtrace {
+
+enum class Mode { kTrace, kReplay, kDoctor, kPrintAndExit };
+
+struct Options {
+  Mode mode = Mode::kTrace;
+  std::string text_to_print;  // kPrintAndExit: --help or --version
+
+  // Who.
+  std::vector<std::uint32_t> pids;
+  bool follow_forks = false;
+  std::vector<std::string> command;  // after --
+
+  // How long, how often.
+  std::optional<std::uint64_t> duration_ns;
+  std::uint64_t interval_ns = 1'000'000'000;
+
+  // Where to.
+  std::optional<std::string> output_directory;
+  std::optional<CsvTable> csv;
+  std::optional<std::string> record_path;
+  std::map<std::string, std::string> labels;
+  std::optional<int> ready_fd;
+
+  // How.
+  std::uint64_t ring_bytes = std::uint64_t{16} << 20;
+  bool page_walk = true;
+  bool quiet = false;
+  bool verbose = false;
+
+  // Other commands.
+  std::string recording;     // kReplay
+  bool doctor_json = false;  // kDoctor
+
+  std::vector<std::string> argv;  // as given
+};
+
+// Fails with kUsage and one line for anything that is not right.
+Result<Options> parse_options(const std::vector<std::string>& argv);
+
+}  // namespace madvtrace

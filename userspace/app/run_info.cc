@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "app/run_info.h"
+
+#include <sys/resource.h>
+#include <sys/utsname.h>
+
+#include "app/version.h"
+#include "base/clock.h"
+
+namespace madvtrace {
+namespace {
+
+std::uint64_t to_ns(const timeval& time) {
+  return static_cast<std::uint64_t>(time.tv_sec) * 1'000'000'000U + static_cast<std::uint64_t>(time.tv_usec) * 1000U;
+}
+
+}  // namespace
+
+RunInfo describe_run(const Options& options, const Result<DirectMap>& direct_map) {
+  utsname kernel{};
+  ::uname(&kernel);
+  RunInfo info;
+  info.version = version_text();
+  info.kernel = std::string(kernel.release) + " " + kernel.machine;
+  info.tier = "base";
+  info.argv = options.argv;
+  info.labels = options.labels;
+  info.capabilities["syscall_tracepoints"] = "yes";
+  info.capabilities["page_walk"] = direct_map ? "yes" : direct_map.error().message;
+  info.started_mono_ns = mono_now_ns();
+  info.started_utc_ns = utc_now_ns();
+  return info;
+}
+
+RunEnd describe_end() {
+  rusage usage{};
+  ::getrusage(RUSAGE_SELF, &usage);
+  constexpr std::uint64_t kBytesPerKb = 1024;
+  return {.ended_mono_ns = mono_now_ns(),
+          .self_cpu_ns = to_ns(usage.ru_utime) + to_ns(usage.ru_stime),
+          .self_max_rss_bytes = static_cast<std::uint64_t>(usage.ru_maxrss) * kBytesPerKb};
+}
+
+}  // namespace madvtrace

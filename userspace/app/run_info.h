@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0
+// The first record of a stream, and the last: what ran, on what, and what it cost.
+#pragma once
+
+#include "app/options.h"
+#include "kernel/direct_map.h"
+#include "model/event.h"
+
+namespace madvtrace {
+
+RunInfo describe_run(const Options& options, const Result<DirectMap>& direct_map);
+RunEnd describe_end();
+
+}  // namespace madvtrace

@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "app/tracer.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <signal.h>  // NOLINT(modernize-deprecated-headers): SIGCHLD
+#include <spdlog/spdlog.h>
+#include <sys/eventfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "app/collector.h"
+#include "app/command.h"
+#include "app/event_loop.h"
+#include "app/run_info.h"
+#include "app/target_check.h"
+#include "app/verdict.h"
+#include "base/clock.h"
+#include "kernel/privileges.h"
+
+namespace madvtrace {
+namespace {
+
+constexpr std::uint64_t kDrainIntervalNs = 50'000'000;
+
+Result<DirectMap> direct_map_for(const Options& options) {
+  if (!options.page_walk) return fail(ExitCode::kUnsupported, "no page walk: switched off by --no-page-walk");
+  Result<DirectMap> map = find_direct_map();
+  if (!map) spdlog::warn("{}; resident bytes are sampled instead", map.error().message);
+  return map;
+}
+
+// Before anything is created.
+Status check_paths(const Options& options) {
+  if (options.record_path && ::access(options.record_path->c_str(), F_OK) == 0) {
+    return fail(ExitCode::kUsage, *options.record_path + " exists already; name a file that does not");
+  }
+  if (options.ready_fd && ::fcntl(*options.ready_fd, F_GETFD) < 0) {
+    return fail(ExitCode::kUsage, fmt::format("--ready-fd {}: not an open file descriptor", *options.ready_fd));
+  }
+  return {};
+}
+
+class Tracer {
+ public:
+  explicit Tracer(const Options& options) : options_(options) {}
+
+  Result<ExitCode> run() {
+    return prepare()
+        .and_then([this] { return begin(); })
+        .and_then([this] { return set_up_loop(); })
+        .and_then([this] { return loop_->run(); })
+        .and_then([this] { return end(); });
+  }
+
+ private:
+  Status prepare();
+  Status begin();
+  Status set_up_loop();
+  Result<ExitCode> end();
+
+  void drain();
+  void tick();
+  void stop_if_over();
+  void report_command();
+
+  const Options& options_;
+  std::optional<ProcRoot> proc_;
+  std::unique_ptr<BpfSession> session_;
+  std::unique_ptr<Outputs> outputs_;
+  std::optional<Collector> collector_;
+  std::optional<Command> command_;
+  std::unique_ptr<EventLoop> loop_;
+  UniqueFd again_;  // readable: the last drain left something behind
+  std::uint64_t last_tick_ns_ = 0;
+  std::optional<Error> failure_;
+};
+
+Status Tracer::prepare() {
+  if (const Status status = check_paths(options_); !status) return status;
+  ProcResult<ProcRoot> proc = ProcRoot::open("/proc");
+  if (!proc) return tl::unexpected<Error>(proc.error());
+  proc_.emplace(std::move(*proc));
+  for (const std::uint32_t pid : options_.pids) {
+    if (const Status status = check_target(*proc_, pid); !status) return status;
+  }
+  if (!options_.command.empty()) {
+    if (const Status status = check_program(options_.command[0]); !status) return status;
+  }
+  if (const Status status = check_privileges(); !status) return status;
+
+  const Result<DirectMap> direct_map = direct_map_for(options_);
+  Result<std::unique_ptr<BpfSession>> session = BpfSession::load(
+      {.ring_bytes = options_.ring_bytes, .direct_map = direct_map ? std::optional(*direct_map) : std::nullopt});
+  if (!session) return tl::unexpected(session.error());
+  session_ = std::move(*session);
+  if (const Status status = session_->attach_all(); !status) return status;
+
+  Result<std::unique_ptr<Outputs>> outputs = Outputs::create(options_);
+  if (!outputs) return tl::unexpected(outputs.error());
+  outputs_ = std::move(*outputs);
+  std::optional<RecordingWriter> recording;
+  if (options_.record_path) {
+    Result<RecordingWriter> created = RecordingWriter::create(*options_.record_path);
+    if (!created) return tl::unexpected(created.error());
+    recording.emplace(std::move(*created));
+  }
+  collector_.emplace(*session_, *proc_, *outputs_, std::move(recording));
+  collector_->emit(describe_run(options_, direct_map));
+  return {};
+}
+
+Status Tracer::begin() {
+  std::vector<std::uint32_t> pids = options_.pids;
+  if (!options_.command.empty()) {
+    Result<Command> command = Command::start_held(options_.command);
+    if (!command) return tl::unexpected(command.error());
+    command_.emplace(std::move(*command));
+    pids.push_back(command_->pid());
+  }
+  for (const std::uint32_t pid : pids) {
+    if (const Status status = session_->add_target(pid, options_.follow_forks); !status) return status;
+    collector_->targets().add(pid);
+  }
+  if (const Status status = session_->find_address_spaces(); !status) return status;
+  // Describes the targets and takes their first samples.
+  if (const Result<bool> drained = collector_->drain(/*all=*/false); !drained) return tl::unexpected(drained.error());
+  last_tick_ns_ = mono_now_ns();
+  return {};
+}
+
+Status Tracer::set_up_loop() {
+  Result<std::unique_ptr<EventLoop>> loop = EventLoop::create();
+  if (!loop) return tl::unexpected(loop.error());
+  loop_ = std::move(*loop);
+  again_.reset(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!again_) return fail(errno_text("eventfd", errno));
+
+  Status status = loop_->on_signals([this](int number) {
+    if (number != SIGCHLD) loop_->stop();
+  });
+  const auto then = [&](auto&& next) {
+    if (status) status = next();
+  };
+  then([&] { return loop_->on_readable(session_->ring().epoll_fd(), [this] { drain(); }); });
+  then([&] {
+    return loop_->on_readable(again_.get(), [this] {
+      std::uint64_t count = 0;
+      if (::read(again_.get(), &count, sizeof(count)) == sizeof(count)) drain();
+    });
+  });
+  then([&] { return loop_->every(kDrainIntervalNs, [this] { drain(); }); });
+  then([&] { return loop_->every(options_.interval_ns, [this] { tick(); }); });
+  if (options_.duration_ns) {
+    then([&] { return loop_->after(*options_.duration_ns, [this] { loop_->stop(); }); });
+  }
+  if (!status) return status;
+
+  if (options_.ready_fd) {
+    constexpr std::string_view kReady = "ready\n";
+    if (::write(*options_.ready_fd, kReady.data(), kReady.size()) < 0) {
+      return fail(errno_text(fmt::format("cannot write to --ready-fd {}", *options_.ready_fd), errno));
+    }
+  }
+  return command_ ? command_->let_go() : Status{};
+}
+
+void Tracer::drain() {
+  const Result<bool> more = collector_->drain(/*all=*/false);
+  if (!more) {
+    failure_ = more.error();
+    loop_->stop();
+    return;
+  }
+  if (*more) {
+    const std::uint64_t one = 1;
+    // A full counter is readable as well: nothing is missed.
+    if (::write(again_.get(), &one, sizeof(one)) < 0) return;
+  }
+  stop_if_over();
+}
+
+void Tracer::tick() {
+  const std::uint64_t now_ns = mono_now_ns();
+  collector_->tick(now_ns - last_tick_ns_);
+  last_tick_ns_ = now_ns;
+  stop_if_over();
+}
+
+void Tracer::stop_if_over() {
+  if (command_) command_->poll_end();
+  const bool nobody_left = collector_->targets().had_any() && collector_->targets().pids().empty();
+  if (nobody_left || outputs_->reader_gone() || !collector_->written()) loop_->stop();
+}
+
+void Tracer::report_command() {
+  if (!command_) return;
+  const std::optional<std::int32_t> status = command_->poll_end();
+  if (!status) {
+    if (!options_.quiet) spdlog::info("{} (pid {}) goes on without being traced", options_.command[0], command_->pid());
+    return;
+  }
+  collector_->emit(CommandEnd{.pid = command_->pid(), .wait_status = *status});
+  if (options_.quiet) return;
+  if (WIFSIGNALED(*status)) {
+    spdlog::info("{} was killed by signal {}", options_.command[0], WTERMSIG(*status));
+  } else {
+    spdlog::info("{} exited with status {}", options_.command[0], WEXITSTATUS(*status));
+  }
+}
+
+Result<ExitCode> Tracer::end() {
+  session_->detach_all();
+  if (const Result<bool> drained = collector_->drain(/*all=*/true); !drained && !failure_) failure_ = drained.error();
+  report_command();
+  collector_->finish(describe_end());
+  if (failure_) return tl::unexpected(*failure_);
+  if (const Status written = collector_->written(); !written) return tl::unexpected(written.error());
+  return exit_code_of(collector_->totals());
+}
+
+}  // namespace
+
+Result<ExitCode> trace(const Options& options) { return Tracer(options).run(); }
+
+}  // namespace madvtrace
