@@ -32,11 +32,11 @@ RunInfo describe_run(const Options& options, const Result<DirectMap>& direct_map
   return info;
 }
 
-RunEnd describe_end() {
+RunEnd describe_end(std::uint64_t ended_mono_ns) {
   rusage usage{};
   ::getrusage(RUSAGE_SELF, &usage);
   constexpr std::uint64_t kBytesPerKb = 1024;
-  return {.ended_mono_ns = mono_now_ns(),
+  return {.ended_mono_ns = ended_mono_ns,
           .self_cpu_ns = to_ns(usage.ru_utime) + to_ns(usage.ru_stime),
           .self_max_rss_bytes = static_cast<std::uint64_t>(usage.ru_maxrss) * kBytesPerKb};
 }

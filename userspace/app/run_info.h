@@ -9,6 +9,6 @@
 namespace madvtrace {
 
 RunInfo describe_run(const Options& options, const Result<DirectMap>& direct_map);
-RunEnd describe_end();
+RunEnd describe_end(std::uint64_t ended_mono_ns);
 
 }  // namespace madvtrace

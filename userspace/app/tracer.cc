@@ -212,10 +212,12 @@ void Tracer::report_command() {
 }
 
 Result<ExitCode> Tracer::end() {
+  session_->stop_recording();
+  const std::uint64_t ended_mono_ns = mono_now_ns();
   session_->detach_all();
   if (const Result<bool> drained = collector_->drain(/*all=*/true); !drained && !failure_) failure_ = drained.error();
   report_command();
-  collector_->finish(describe_end());
+  collector_->finish(describe_end(ended_mono_ns));
   if (failure_) return tl::unexpected(*failure_);
   if (const Status written = collector_->written(); !written) return tl::unexpected(written.error());
   return exit_code_of(collector_->totals());

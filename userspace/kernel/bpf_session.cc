@@ -93,6 +93,8 @@ Status BpfSession::attach_all() {
   return {};
 }
 
+void BpfSession::stop_recording() { *static_cast<volatile __u32*>(&skeleton_->bss->recording_stopped) = 1; }
+
 void BpfSession::detach_all() {
   links_.clear();
   for (const Hook& hook : hooks()) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The kernel side of one trace.
 //
-//   opened -> loaded -> attached -> (targets added) -> detached -> drained -> closed
+//   opened -> loaded -> attached -> (targets added) -> stopped -> detached -> drained -> closed
 //
 // Hooks are attached before there is any target, so that a process is traced from
 // the moment it is added. Nothing is pinned: when this process dies, however, the
@@ -40,6 +40,10 @@ class BpfSession {
 
   // All hooks, or none: a missing one would be a hole in what is claimed.
   Status attach_all();
+  // At once, for all hooks together: no call that begins after it is recorded, calls
+  // that are under way still get their ends.
+  void stop_recording();
+  // Takes about a second: the kernel waits for a grace period for each hook.
   void detach_all();
 
   // From here on its calls are recorded; `follow`: its children's too.

@@ -40,12 +40,12 @@ void LinkDeleter::operator()(bpf_link* link) const { bpf_link__destroy(link); }
 
 std::vector<Hook> base_hooks(madvtrace_bpf& skeleton) {
   auto& programs = skeleton.progs;
-  return {{"syscalls:sys_exit_mmap", programs.on_mmap_exit},
-          {"syscalls:sys_exit_munmap", programs.on_munmap_exit},
-          {"syscalls:sys_exit_madvise", programs.on_madvise_exit},
-          {"syscalls:sys_exit_process_madvise", programs.on_process_madvise_exit},
-          {"syscalls:sys_exit_mremap", programs.on_mremap_exit},
-          {"syscalls:sys_exit_brk", programs.on_brk_exit},
+  return {{"syscalls:sys_exit_mmap", programs.on_call_exit},
+          {"syscalls:sys_exit_munmap", programs.on_call_exit},
+          {"syscalls:sys_exit_madvise", programs.on_call_exit},
+          {"syscalls:sys_exit_process_madvise", programs.on_call_exit},
+          {"syscalls:sys_exit_mremap", programs.on_call_exit},
+          {"syscalls:sys_exit_brk", programs.on_call_exit},
           {"sched:sched_process_exit", programs.on_process_exit},
           {"sched:sched_process_exec", programs.on_process_exec},
           {"sched:sched_process_fork", programs.on_process_fork},
