@@ -6,7 +6,12 @@
 
 #include "maps.bpf.h"
 
+/* Set by user space when a trace ends: hooks can only be detached one by one, and
+ * until the last is gone some kinds of calls would be seen and others not. */
+__u32 recording_stopped = 0;
+
 static __always_inline struct wire_target* current_target(void) {
+  if (recording_stopped) return 0;
   __u32 tgid = bpf_get_current_pid_tgid() >> 32;
   return bpf_map_lookup_elem(&targets, &tgid);
 }
