@@ -53,16 +53,17 @@ void Outputs::on_stack(const StackRow& row) {
 
 void Outputs::print(const std::string& text) {
   std::string_view left = text;
-  while (!left.empty()) {
+  while (!left.empty() && text_error_ == 0) {
     const ssize_t written = ::write(text_fd_, left.data(), left.size());
-    if (written > 0) {
+    if (written >= 0) {
       left.remove_prefix(static_cast<std::size_t>(written));
     } else if (errno != EINTR) {
-      // Nobody reads standard error: then nobody misses it.
-      reader_gone_ = reader_gone_ || text_fd_ == STDOUT_FILENO;
-      return;
+      text_error_ = errno;
     }
   }
+  // Messages that cannot be written are not missed; data are.
+  if (text_fd_ != STDOUT_FILENO) text_error_ = 0;
+  reader_gone_ = reader_gone_ || text_error_ == EPIPE;
 }
 
 void Outputs::end_interval(std::uint64_t lost) {
@@ -94,6 +95,7 @@ Status Outputs::status() const {
     if (failed != nullptr && failed->error() != EPIPE) return failure(*failed);
   }
   if (summary_ && summary_->failed()) return failure(*summary_);
+  if (text_error_ != 0 && text_error_ != EPIPE) return fail(errno_text("cannot write to standard output", text_error_));
   return {};
 }
 

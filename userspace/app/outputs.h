@@ -19,7 +19,7 @@ namespace madvtrace {
 
 class Outputs : public RowSink {
  public:
-  // Creates the files; nothing is left behind if one of them cannot be.
+  // Creates the files.
   static Result<std::unique_ptr<Outputs>> create(const Options& options);
 
   void on_call(const CallRow& row) override;
@@ -45,6 +45,7 @@ class Outputs : public RowSink {
   std::optional<OutputFile> summary_;
   bool print_summary_ = false;
   int text_fd_ = -1;
+  int text_error_ = 0;  // errno of the first write that failed
   bool reader_gone_ = false;
 };
 

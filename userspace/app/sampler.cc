@@ -66,6 +66,7 @@ std::optional<ProcessInfo> describe_process(const ProcRoot& proc, std::uint32_t 
     const std::uint64_t boot_utc_ns = utc_now_ns() - clock_ns(CLOCK_BOOTTIME);
     info.start_utc_ns = boot_utc_ns + *since_boot_ns;
   }
+  info.comm = stat->comm;
   if (const auto exe = proc.read_link(pid, "exe")) info.exe = *exe;
   info.build_id = build_id(fmt::format("/proc/{}/exe", pid));
   if (const auto cgroups = read_cgroup(proc, pid)) {

@@ -9,8 +9,6 @@
 namespace madvtrace {
 namespace {
 
-constexpr std::uint64_t kPageMask = kPageBytes - 1;
-
 // What the row shows as the call's range: its arguments as the program passed them.
 void fill_arguments(CallRow& row, const CallFields& call, const AddressRange& range) {
   row.advice = advice_of(call);
@@ -55,6 +53,21 @@ AssembledCall assemble(const Stamp& stamp, const CallFields& call, const Address
   return assembled;
 }
 
+// Others have all their ranges in the begin.
+bool may_have_further_ranges(const CallFields& call) {
+  return call.syscall == Syscall::kProcessMadvise || call.syscall == Syscall::kMremap;
+}
+
+// One row for all ranges of a process_madvise: the first address, the sum of the lengths.
+AddressRange range_shown(const CallFields& call, const std::vector<AddressRange>& ranges) {
+  AddressRange shown = ranges.front();
+  if (call.syscall != Syscall::kProcessMadvise) return shown;
+  std::uint64_t bytes = 0;
+  for (const AddressRange& range : ranges) bytes += range.bytes();
+  shown.end = shown.begin + bytes;
+  return shown;
+}
+
 }  // namespace
 
 void CallAssembler::mark_overlaps(const Key& key, Open& open, const AddressRange& range) {
@@ -74,8 +87,8 @@ void CallAssembler::take_unfinished(const Key& key, Completed& completed) {
   const auto found = open_.find(key);
   if (found == open_.end()) return;
   const Open& open = found->second;
-  completed.push_back(assemble(open.begin.stamp, open.begin.call, open.begin.range, std::nullopt, 0,
-                               residency_of_unfinished(open.before)));
+  completed.push_back(assemble(open.begin.stamp, open.begin.call, range_shown(open.begin.call, open.ranges),
+                               std::nullopt, 0, residency_of_unfinished(open.before)));
   open_.erase(found);
 }
 
@@ -113,17 +126,13 @@ CallAssembler::Completed CallAssembler::on_end(const ReleaseEnd& end) {
     ++orphans_;
     return completed;
   }
-  const Open& open = found->second;
-  const CallFields& call = open.begin.call;
+  Open& open = found->second;
+  CallFields& call = open.begin.call;
+  // A record between them was lost: perhaps its last range.
+  if (end.stamp.lost != open.begin.stamp.lost && may_have_further_ranges(call)) call.ranges_missing = true;
   const Residency known = residency_of_release(call, end.ret, open.before, end.after, open.overlapped);
-  AddressRange shown = open.begin.range;
-  if (call.syscall == Syscall::kProcessMadvise) {
-    // One row for all its ranges: the first address, the sum of the lengths.
-    std::uint64_t bytes = 0;
-    for (const AddressRange& range : open.ranges) bytes += range.bytes() & ~kPageMask;
-    shown.end = shown.begin + bytes;
-  }
-  completed.push_back(assemble(open.begin.stamp, call, shown, end.ret, end.stamp.mono_ns, known));
+  completed.push_back(
+      assemble(open.begin.stamp, call, range_shown(call, open.ranges), end.ret, end.stamp.mono_ns, known));
   open_.erase(found);
   return completed;
 }

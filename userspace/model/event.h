@@ -131,6 +131,7 @@ struct ClockAnchor {
 struct ProcessInfo {
   Stamp stamp;
   std::uint64_t start_utc_ns = 0;
+  std::string comm;
   std::string exe;
   std::string build_id;  // empty: none found
   std::string cgroup;    // path in the unified hierarchy, or of the memory controller; empty: unknown

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "model/residency.h"
 
+#include <algorithm>
+
 #include "model/names.h"
 
 namespace madvtrace {
@@ -9,6 +11,9 @@ namespace {
 constexpr std::int64_t kLargestErrno = 4095;
 constexpr std::uint64_t kMapLocked = 0x2000;
 constexpr std::uint64_t kMapPopulate = 0x8000;
+// Of a 57-bit address space. A hostile stream may name one range any number of times;
+// in bytes a sum must still fit.
+constexpr std::uint64_t kMostPages = std::uint64_t{1} << 45;
 
 std::uint64_t to_bytes(std::uint64_t pages) { return pages * kPageBytes; }
 
@@ -70,11 +75,12 @@ Outcome outcome_of_success(const CallFields& call) {
 }  // namespace
 
 Walk operator+(const Walk& left, const Walk& right) {
+  const auto pages = [](std::uint64_t a, std::uint64_t b) { return std::min(a + b, kMostPages); };
   Walk sum;
-  sum.resident_pages = left.resident_pages + right.resident_pages;
-  sum.clean_pages = left.clean_pages + right.clean_pages;
-  sum.huge_pages = left.huge_pages + right.huge_pages;
-  sum.swap_pages = left.swap_pages + right.swap_pages;
+  sum.resident_pages = pages(left.resident_pages, right.resident_pages);
+  sum.clean_pages = pages(left.clean_pages, right.clean_pages);
+  sum.huge_pages = pages(left.huge_pages, right.huge_pages);
+  sum.swap_pages = pages(left.swap_pages, right.swap_pages);
   sum.done = left.done && right.done;
   sum.capped = left.capped || right.capped;
   sum.sampled = left.sampled || right.sampled;

@@ -6,6 +6,10 @@ namespace {
 
 constexpr std::int64_t kLargestErrno = 4095;
 
+std::int64_t wrapping_sum(std::int64_t a, std::int64_t b) {
+  return static_cast<std::int64_t>(static_cast<std::uint64_t>(a) + static_cast<std::uint64_t>(b));
+}
+
 }  // namespace
 
 void add_call(CallTotalsByKind& calls, const CallRow& row) {
@@ -24,8 +28,18 @@ void add_call(CallTotalsByKind& calls, const CallRow& row) {
   } else {
     ++totals.unknown_resident;
   }
-  totals.rss_delta_bytes += row.rss_delta_bytes.value_or(0);
+  totals.rss_delta_bytes = wrapping_sum(totals.rss_delta_bytes, row.rss_delta_bytes.value_or(0));
   totals.dur_ns += row.dur_ns.value_or(0);
+}
+
+void add_totals(CallTotals& sum, const CallTotals& part) {
+  sum.calls += part.calls;
+  sum.failed += part.failed;
+  sum.len_bytes += part.len_bytes;
+  sum.resident_bytes += part.resident_bytes;
+  sum.rss_delta_bytes = wrapping_sum(sum.rss_delta_bytes, part.rss_delta_bytes);
+  sum.unknown_resident += part.unknown_resident;
+  sum.dur_ns += part.dur_ns;
 }
 
 }  // namespace madvtrace

@@ -63,4 +63,7 @@ struct RunTotals {
 // Adds `row` to `calls`; markers are left out.
 void add_call(CallTotalsByKind& calls, const CallRow& row);
 
+// Sums wrap: no real trace comes near, and a hostile recording must not do harm.
+void add_totals(CallTotals& sum, const CallTotals& part);
+
 }  // namespace madvtrace

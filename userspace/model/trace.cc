@@ -93,6 +93,7 @@ void Trace::on(const ClockAnchor& event) { utc_minus_mono_ns_ = event.utc_minus_
 void Trace::on(const ProcessInfo& event) {
   ProcessTotals& totals = process(event.stamp.pid);
   totals.start_ts_ns = event.start_utc_ns;
+  totals.comm = event.comm;
   totals.exe = event.exe;
   totals.build_id = event.build_id;
   totals.cgroup = event.cgroup;

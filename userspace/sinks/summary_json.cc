@@ -68,16 +68,7 @@ Json process_json(const ProcessTotals& process) {
 CallTotalsByKind sum_of_processes(const RunTotals& totals) {
   CallTotalsByKind sum;
   for (const ProcessTotals& process : totals.processes) {
-    for (const auto& [kind, part] : process.calls) {
-      CallTotals& all = sum[kind];
-      all.calls += part.calls;
-      all.failed += part.failed;
-      all.len_bytes += part.len_bytes;
-      all.resident_bytes += part.resident_bytes;
-      all.rss_delta_bytes += part.rss_delta_bytes;
-      all.unknown_resident += part.unknown_resident;
-      all.dur_ns += part.dur_ns;
-    }
+    for (const auto& [kind, part] : process.calls) add_totals(sum[kind], part);
   }
   return sum;
 }

@@ -18,6 +18,7 @@ namespace {
 using Out = std::back_insert_iterator<std::string>;
 
 constexpr std::size_t kProcessesInFull = 5;
+constexpr std::size_t kColumns = 80;
 
 std::string or_unknown(const std::optional<std::uint64_t>& bytes) { return bytes ? format_bytes(*bytes) : "unknown"; }
 
@@ -26,7 +27,7 @@ std::string counted(std::uint64_t count, const char* one, const char* many) {
 }
 
 std::string how_it_ended(std::int32_t wait_status) {
-  if (WIFSIGNALED(wait_status)) return fmt::format("killed by signal {}", WTERMSIG(wait_status));
+  if (WIFSIGNALED(wait_status)) return fmt::format("was killed by signal {}", WTERMSIG(wait_status));
   return fmt::format("exited with status {}", WEXITSTATUS(wait_status));
 }
 
@@ -89,7 +90,7 @@ void write_releases(Out to, const ProcessTotals& process) {
                      format_bytes(0 - static_cast<std::uint64_t>(totals.rss_delta_bytes)),
                      counted(calls, "call", "calls"), format_duration(totals.dur_ns / totals.calls));
     }
-    if (*kind.second == kMadvFree) {
+    if (*kind.second == kMadvFree && totals.unknown_resident < totals.calls) {
       const auto lazy = process.last_sample ? process.last_sample->lazyfree_bytes : std::nullopt;
       fmt::format_to(to,
                      "  MADV_FREE: {} were given back in {}; RSS falls only when the kernel\n"
@@ -114,16 +115,23 @@ void write_process(Out to, const ProcessTotals& process) {
 void write_lost(Out to, const RunTotals& totals) {
   if (!totals.end) fmt::format_to(to, "\nINCOMPLETE: the recording stops in the middle of the trace.\n");
   if (totals.lost.empty()) return;
-  fmt::format_to(to, "\nINCOMPLETE: lost ");
-  bool first = true;
+  std::string line = "INCOMPLETE: lost";
+  std::string separator = " ";
   bool ring = false;
+  fmt::format_to(to, "\n");
   for (const auto& [cause, count] : totals.lost) {
-    fmt::format_to(to, "{}{} {}", first ? "" : ", ", format_count(count), cause);
-    first = false;
+    const std::string entry = fmt::format("{} {}", format_count(count), printable(cause));
+    if (line.size() + separator.size() + entry.size() + 1 > kColumns) {
+      fmt::format_to(to, "{}{}\n", line, separator == " " ? "" : ",");
+      line.clear();
+      separator = "  ";
+    }
+    line += separator + entry;
+    separator = ", ";
     ring = ring || cause.ends_with("ring_full");
   }
-  fmt::format_to(to, ".\nCalls are missing from the numbers above.{}\n",
-                 ring ? " A larger --ring-size keeps more of them." : "");
+  fmt::format_to(to, "{}.\nCalls are missing from the numbers above.{}\n", line,
+                 ring ? "\nA larger --ring-size keeps more of them." : "");
 }
 
 }  // namespace
@@ -133,9 +141,12 @@ std::string summary_text(const RunTotals& totals) {
   const Out to = std::back_inserter(text);
   std::uint64_t calls = 0;
   for (const ProcessTotals& process : totals.processes) calls += calls_of(process);
-  fmt::format_to(to, "madvtrace: {}, {}, {}, {}\n", format_duration(totals.duration_ns),
+  fmt::format_to(to, "madvtrace: {}, {}, {}, {}\n",
+                 totals.end ? format_duration(totals.duration_ns) : "cut off after an unknown time",
                  counted(totals.processes.size(), "process", "processes"), counted(calls, "call", "calls"),
-                 totals.lost.empty() ? "nothing lost" : "EVENTS LOST");
+                 !totals.lost.empty() ? "EVENTS LOST"
+                 : totals.end         ? "nothing lost"
+                                      : "INCOMPLETE");
 
   std::vector<const ProcessTotals*> order;
   order.reserve(totals.processes.size());

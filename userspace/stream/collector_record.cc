@@ -44,7 +44,7 @@ Body body_of(const ClockAnchor& e) {
 Body body_of(const ProcessInfo& e) {
   return {CollectorKind::kProcessInfo,
           e.stamp,
-          {{"start_utc_ns", e.start_utc_ns}, {"exe", e.exe}, {"build_id", e.build_id}, {"cgroup", e.cgroup}}};
+          {{"start_utc_ns", e.start_utc_ns}, {"comm", e.comm}, {"exe", e.exe}, {"build_id", e.build_id}, {"cgroup", e.cgroup}}};
 }
 
 Body body_of(const Sample& e) {
@@ -135,6 +135,7 @@ std::optional<Event> event_of(CollectorKind kind, const Stamp& stamp, const Json
     case CollectorKind::kProcessInfo:
       return ProcessInfo{.stamp = stamp,
                          .start_utc_ns = get_u64(json, "start_utc_ns"),
+                         .comm = get_text(json, "comm"),
                          .exe = get_text(json, "exe"),
                          .build_id = get_text(json, "build_id"),
                          .cgroup = get_text(json, "cgroup")};

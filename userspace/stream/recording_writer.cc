@@ -3,7 +3,12 @@
 
 #include <zlib.h>
 
+#include <cstring>
+#include <span>
+
 #include "bpf/wire.h"
+#include "stream/collector_record.h"
+#include "stream/decoder.h"
 #include "stream/recording_format.h"
 
 namespace madvtrace {
@@ -14,6 +19,13 @@ constexpr std::size_t kChunkBytes = std::size_t{256} << 10;
 template <class T>
 std::string_view bytes_of(const T& value) {
   return {reinterpret_cast<const char*>(&value), sizeof(value)};
+}
+
+bool says_its_size(RecordBytes record) {
+  wire_header header{};
+  if (record.size() < sizeof(header)) return false;
+  std::memcpy(&header, record.data(), sizeof(header));
+  return header.size == record.size();
 }
 
 }  // namespace
@@ -29,6 +41,12 @@ Result<RecordingWriter> RecordingWriter::create(const std::string& path) {
 }
 
 void RecordingWriter::on_record(RecordBytes record) {
+  if (!says_its_size(record)) {
+    // Nothing behind it could be found again. Whoever reads counts the same as now.
+    const std::string_view cause = loss_cause(decode_record(record).error);
+    const std::string loss = encode_record(Loss{.cause = std::string(cause), .count = 1}, 0);
+    return on_record(std::as_bytes(std::span(loss)));
+  }
   chunk_.append(reinterpret_cast<const char*>(record.data()), record.size());
   ++records_;
   if (chunk_.size() >= kChunkBytes) flush();

@@ -17,6 +17,7 @@ class RecordingWriter : public RecordSink {
   RecordingWriter(RecordingWriter&&) noexcept = default;
   RecordingWriter& operator=(RecordingWriter&&) noexcept = default;
 
+  // What is not exactly one record is written as the loss that it is.
   void on_record(RecordBytes record) override;
   // Writes the chunk under way, if there is anything in it.
   void flush();
