@@ -84,12 +84,6 @@ int on_mmap_enter(struct trace_event_raw_sys_enter* context) {
   return 1;
 }
 
-SEC("tp/syscalls/sys_exit_mmap")
-int on_mmap_exit(struct trace_event_raw_sys_exit* context) {
-  call_returned(context);
-  return 1;
-}
-
 SEC("tp/syscalls/sys_enter_munmap")
 int on_munmap_enter(struct trace_event_raw_sys_enter* context) {
   struct inflight* call = call_entered(context, WIRE_MUNMAP, 2);
@@ -97,12 +91,6 @@ int on_munmap_enter(struct trace_event_raw_sys_enter* context) {
   call->first.address = call->args[0];
   call->first.bytes = page_align(call->args[1]);
   release_begins(context, call);
-  return 1;
-}
-
-SEC("tp/syscalls/sys_exit_munmap")
-int on_munmap_exit(struct trace_event_raw_sys_exit* context) {
-  call_returned(context);
   return 1;
 }
 
@@ -116,12 +104,6 @@ int on_madvise_enter(struct trace_event_raw_sys_enter* context) {
   call->first.address = call->args[0];
   call->first.bytes = page_align(call->args[1]);
   release_begins(context, call);
-  return 1;
-}
-
-SEC("tp/syscalls/sys_exit_madvise")
-int on_madvise_exit(struct trace_event_raw_sys_exit* context) {
-  call_returned(context);
   return 1;
 }
 
@@ -170,12 +152,6 @@ int on_process_madvise_enter(struct trace_event_raw_sys_enter* context) {
   return 1;
 }
 
-SEC("tp/syscalls/sys_exit_process_madvise")
-int on_process_madvise_exit(struct trace_event_raw_sys_exit* context) {
-  call_returned(context);
-  return 1;
-}
-
 SEC("tp/syscalls/sys_enter_mremap")
 int on_mremap_enter(struct trace_event_raw_sys_enter* context) {
   struct inflight* call = call_entered(context, WIRE_MREMAP, 5);
@@ -196,12 +172,6 @@ int on_mremap_enter(struct trace_event_raw_sys_enter* context) {
   return 1;
 }
 
-SEC("tp/syscalls/sys_exit_mremap")
-int on_mremap_exit(struct trace_event_raw_sys_exit* context) {
-  call_returned(context);
-  return 1;
-}
-
 SEC("tp/syscalls/sys_enter_brk")
 int on_brk_enter(struct trace_event_raw_sys_enter* context) {
   struct inflight* call = call_entered(context, WIRE_BRK, 1);
@@ -213,12 +183,6 @@ int on_brk_enter(struct trace_event_raw_sys_enter* context) {
   call->first.address = from;
   call->first.bytes = to - from;
   release_begins(context, call);
-  return 1;
-}
-
-SEC("tp/syscalls/sys_exit_brk")
-int on_brk_exit(struct trace_event_raw_sys_exit* context) {
-  call_returned(context);
   return 1;
 }
 
