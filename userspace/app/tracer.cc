@@ -220,6 +220,9 @@ Result<ExitCode> Tracer::end() {
   collector_->finish(describe_end(ended_mono_ns));
   if (failure_) return tl::unexpected(*failure_);
   if (const Status written = collector_->written(); !written) return tl::unexpected(written.error());
+  if (options_.quiet && !collector_->totals().lost.empty()) {
+    spdlog::warn("events were lost: the output is incomplete (a larger --ring-size keeps more of them)");
+  }
   return exit_code_of(collector_->totals());
 }
 

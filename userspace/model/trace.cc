@@ -65,7 +65,10 @@ void Trace::on(const Exec& event) {
   give_out(calls_.on_process_gone(event.stamp.pid));
   ProcessTotals& totals = process(event.stamp.pid);
   totals.comm = comm_text(event.comm);
-  // Its memory until now was another program's.
+  // What was known of it until now was another program's; it may end before anybody
+  // has looked at it again.
+  totals.exe.clear();
+  totals.build_id.clear();
   totals.first_sample.reset();
   totals.last_sample.reset();
   totals.largest_rss_bytes.reset();

@@ -15,6 +15,15 @@ namespace madvtrace {
 namespace {
 
 constexpr unsigned kLinesPerHeader = 20;
+constexpr std::size_t kCommColumns = 12;
+
+// Of valid UTF-8, never in the middle of a character.
+std::string cut(std::string text, std::size_t bytes) {
+  const auto continues = [&] { return (static_cast<unsigned char>(text[bytes]) & 0xC0U) == 0x80U; };
+  while (bytes != 0 && bytes < text.size() && continues()) --bytes;
+  text.resize(std::min(bytes, text.size()));
+  return text;
+}
 
 std::string or_dash(const std::optional<std::uint64_t>& bytes) { return bytes ? format_bytes(*bytes) : "-"; }
 
@@ -66,7 +75,7 @@ std::string LiveTable::take_interval(std::uint64_t lost) {
                      "change", "calls", "left RSS", "lazy now");
     }
     const double seconds = static_cast<double>(line.sample->mono_ns - first_mono_ns_) / 1e9;
-    const std::string comm = printable(comms_[pid]).substr(0, 12);
+    const std::string comm = cut(printable(comms_[pid]), kCommColumns);
     fmt::format_to(to, "{:>5.1f}s {:>7} {:<12} {:>10} {:>10} {:>8} {:>10} {:>10}\n", seconds, pid, comm,
                    or_dash(sample.rss_bytes), change, format_count(line.calls), format_bytes(line.left_rss_bytes),
                    or_dash(sample.lazyfree_bytes));

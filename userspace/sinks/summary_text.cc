@@ -141,8 +141,7 @@ std::string summary_text(const RunTotals& totals) {
   const Out to = std::back_inserter(text);
   std::uint64_t calls = 0;
   for (const ProcessTotals& process : totals.processes) calls += calls_of(process);
-  fmt::format_to(to, "madvtrace: {}, {}, {}, {}\n",
-                 totals.end ? format_duration(totals.duration_ns) : "cut off after an unknown time",
+  fmt::format_to(to, "madvtrace: {}, {}, {}, {}\n", totals.end ? format_duration(totals.duration_ns) : "cut off",
                  counted(totals.processes.size(), "process", "processes"), counted(calls, "call", "calls"),
                  !totals.lost.empty() ? "EVENTS LOST"
                  : totals.end         ? "nothing lost"

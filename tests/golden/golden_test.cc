@@ -1,0 +1,395 @@
+// SPDX-License-Identifier: Apache-2.0
+// A stream made by hand -> recording -> replay -> the files of -o DIR, which have to
+// be those in tests/golden/<case>/, byte for byte; the end summary is summary.txt
+// there, the exit code exit_code.txt. With MADVTRACE_UPDATE_GOLDEN=1 the expected
+// files are written anew: read the difference before believing it.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdlib>
+#include <filesystem>
+#include <map>
+#include <set>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "app/replay.h"
+#include "stream/recording_writer.h"
+#include "tests/support/stream_builder.h"
+#include "tests/support/temp_directory.h"
+
+namespace madvtrace {
+namespace {
+
+using test::kMsNs;
+using test::kStartMonoNs;
+using test::madvise;
+using test::munmap;
+using test::StreamBuilder;
+using test::walked;
+
+constexpr std::uint64_t kMiB = std::uint64_t{1} << 20;
+constexpr std::uint64_t kHeap = 0xc000000000;
+constexpr std::int32_t kDontneed = 4;
+constexpr std::int32_t kFree = 8;
+constexpr std::int32_t kNoHugePage = 15;
+
+Sample sample(std::uint64_t rss_mib, std::uint64_t lazyfree_mib = 0) {
+  return {.rss_bytes = rss_mib * kMiB,
+          .rss_anon_bytes = rss_mib * kMiB - kMiB,
+          .rss_file_bytes = kMiB,
+          .rss_shmem_bytes = 0,
+          .swap_bytes = 0,
+          .page_tables_bytes = 65'536,
+          .lazyfree_bytes = lazyfree_mib * kMiB};
+}
+
+// 1 MiB, all of it resident, gone in 50 us.
+void dontneed(StreamBuilder& stream) {
+  stream.start().add(sample(20));
+  stream.at(100 * kMsNs).stack(7, {0x46a0b1, 0x41f2c0});
+  auto call = madvise(kHeap, kMiB, kDontneed);
+  call.stack_key = 7;
+  stream.begin(call, walked(256)).at(100 * kMsNs + 50'000).end(100 * kMsNs, 0);
+  stream.at(200 * kMsNs).add(Frames{.stack_key = 7, .text = "runtime.madvise;runtime.sysUnusedOS"});
+  stream.at(1000 * kMsNs).add(sample(19)).finish();
+}
+
+// Lazily freed, then taken at once: the second call finds 200 of the 256 pages clean.
+void free_then_dontneed(StreamBuilder& stream) {
+  stream.start().add(sample(20));
+  stream.at(100 * kMsNs).begin(madvise(kHeap, kMiB, kFree), walked(256));
+  stream.at(101 * kMsNs).end(100 * kMsNs, 0);
+  stream.at(1000 * kMsNs).add(sample(20, 1));
+  stream.at(1500 * kMsNs).begin(madvise(kHeap, kMiB, kDontneed), walked(256, 200));
+  stream.at(1501 * kMsNs).end(1500 * kMsNs, 0);
+  stream.at(2000 * kMsNs).add(sample(19)).finish();
+}
+
+// The kernel goes on behind the hole: 156 of 256 pages are gone, and ret is -ENOMEM.
+void hole(StreamBuilder& stream) {
+  stream.start();
+  stream.at(100 * kMsNs).begin(madvise(kHeap, kMiB, kDontneed), walked(256));
+  stream.at(101 * kMsNs).end(100 * kMsNs, -12, walked(0));
+  stream.at(200 * kMsNs).begin(madvise(kHeap, kMiB, kDontneed), walked(256));
+  stream.at(201 * kMsNs).end(200 * kMsNs, -12, walked(100));
+  stream.at(1000 * kMsNs).finish();
+}
+
+// An address that is none: nothing happened, and the second look says so.
+void einval(StreamBuilder& stream) {
+  stream.start();
+  stream.at(100 * kMsNs).begin(madvise(kHeap + 1, kMiB, kDontneed), walked(257));
+  stream.at(101 * kMsNs).end(100 * kMsNs, -22, walked(257));
+  // Nothing was resident: no second look is needed.
+  stream.at(200 * kMsNs).begin(madvise(kHeap + 1, kMiB, kDontneed), walked(0));
+  stream.at(201 * kMsNs).end(200 * kMsNs, -22);
+  stream.at(1000 * kMsNs).finish();
+}
+
+// The walk stopped after 256 MiB of 1 GiB.
+void capped(StreamBuilder& stream) {
+  stream.start();
+  stream.at(100 * kMsNs).begin(munmap(kHeap, 1024 * kMiB), walked(65'536, 0, 0, WIRE_WALK_CAPPED));
+  stream.at(110 * kMsNs).end(100 * kMsNs, 0);
+  stream.at(1000 * kMsNs).finish();
+}
+
+// No page tables: 32 probes of 1024 pages, 24 of them resident.
+void sampled(StreamBuilder& stream) {
+  stream.start();
+  stream.at(100 * kMsNs)
+      .begin(madvise(kHeap, 4 * kMiB, kDontneed), walked(768, 0, 0, WIRE_WALK_SAMPLED | WIRE_WALK_CLEAN_UNKNOWN));
+  stream.at(101 * kMsNs).end(100 * kMsNs, 0);
+  stream.at(1000 * kMsNs).finish();
+}
+
+// Thread 102 begins in the middle of 101's range: each saw pages that the other took.
+// 103 is somewhere else, and exact.
+void overlapping(StreamBuilder& stream) {
+  stream.start();
+  stream.at(100 * kMsNs).on(100, 101).begin(madvise(kHeap, kMiB, kDontneed), walked(256));
+  stream.at(101 * kMsNs).on(100, 102).begin(madvise(kHeap + kMiB / 2, kMiB, kDontneed), walked(250));
+  stream.at(102 * kMsNs).on(100, 103).begin(madvise(kHeap + 8 * kMiB, kMiB, kDontneed), walked(10));
+  stream.at(103 * kMsNs).on(100, 102).end(101 * kMsNs, 0);
+  stream.at(104 * kMsNs).on(100, 103).end(102 * kMsNs, 0);
+  stream.at(105 * kMsNs).on(100, 101).end(100 * kMsNs, 0);
+  stream.at(1000 * kMsNs).finish();
+}
+
+// Killed inside munmap.
+void unfinished_at_exit(StreamBuilder& stream) {
+  stream.start().add(sample(20));
+  stream.at(100 * kMsNs).on(100, 101).begin(munmap(kHeap, kMiB), walked(256));
+  stream.at(110 * kMsNs).on(100, 100).exit(9);
+  stream.at(1000 * kMsNs).finish();
+}
+
+// One row: the first address, all lengths, all pages.
+void process_madvise(StreamBuilder& stream) {
+  stream.start();
+  stream.at(100 * kMsNs)
+      .begin({.syscall = WIRE_PROCESS_MADVISE,
+              .args = {5, 0x7ffe0000, 3, static_cast<std::uint64_t>(kDontneed), 0},
+              .range_addr = kHeap,
+              .range_bytes = kMiB},
+             walked(256));
+  stream.range(100 * kMsNs, kHeap + 4 * kMiB, 2 * kMiB, walked(512, 512));
+  stream.range(100 * kMsNs, kHeap + 16 * kMiB, 4096, walked(0, 0, 1));
+  stream.at(101 * kMsNs).end(100 * kMsNs, static_cast<std::int64_t>(3 * kMiB + 4096));
+  // On another process: nobody looked.
+  stream.at(200 * kMsNs)
+      .plain({.syscall = WIRE_PROCESS_MADVISE,
+              .args = {6, 0x7ffe0000, 1, static_cast<std::uint64_t>(kFree), 0},
+              .flags = WIRE_CALL_REMOTE},
+             199 * kMsNs, static_cast<std::int64_t>(kMiB));
+  stream.at(1000 * kMsNs).finish();
+}
+
+// Shrinks 4 MiB to 1 MiB and moves it over something else: both lose pages.
+void mremap_shrink_and_move(StreamBuilder& stream) {
+  stream.start();
+  constexpr std::uint64_t kTo = 0x7f0000000000;
+  stream.at(100 * kMsNs)
+      .begin({.syscall = WIRE_MREMAP,
+              .args = {kHeap, 4 * kMiB, kMiB, 3, kTo},
+              .range_addr = kHeap + kMiB,
+              .range_bytes = 3 * kMiB},
+             walked(768));
+  stream.range(100 * kMsNs, kTo, kMiB, walked(16));
+  stream.at(101 * kMsNs).end(100 * kMsNs, static_cast<std::int64_t>(kTo));
+  stream.at(1000 * kMsNs).finish();
+}
+
+// Back by 1 MiB, forth by 64 KiB, and an answer that says no.
+void brk_shrink(StreamBuilder& stream) {
+  stream.start();
+  constexpr std::uint64_t kBreak = 0x5555'5580'0000;
+  stream.at(100 * kMsNs)
+      .begin({.syscall = WIRE_BRK, .args = {kBreak}, .range_addr = kBreak, .range_bytes = kMiB}, walked(200));
+  stream.at(101 * kMsNs).end(100 * kMsNs, static_cast<std::int64_t>(kBreak));
+  stream.at(201 * kMsNs)
+      .plain({.syscall = WIRE_BRK, .args = {kBreak + 65'536}}, 200 * kMsNs, static_cast<std::int64_t>(kBreak + 65'536));
+  stream.at(300 * kMsNs)
+      .begin({.syscall = WIRE_BRK, .args = {kBreak}, .range_addr = kBreak, .range_bytes = 65'536}, walked(16));
+  stream.at(301 * kMsNs).end(300 * kMsNs, static_cast<std::int64_t>(kBreak + 65'536), walked(16));
+  stream.at(1000 * kMsNs).finish();
+}
+
+// A new program in the same process; thread 101 was inside a call.
+void exec(StreamBuilder& stream) {
+  stream.start().add(sample(20));
+  stream.at(100 * kMsNs).on(100, 101).begin(madvise(kHeap, kMiB, kDontneed), walked(256));
+  stream.at(110 * kMsNs).on(100, 100).named("worker").exec();
+  stream.at(111 * kMsNs)
+      .add(ProcessInfo{.start_utc_ns = test::kStartUtcNs - 60'000'000'000,
+                       .comm = "worker",
+                       .exe = "/usr/bin/worker",
+                       .cgroup = "/"})
+      .add(sample(3));
+  stream.at(200 * kMsNs)
+      .plain({.syscall = WIRE_MMAP, .args = {0, kMiB, 3, 0x22, ~std::uint64_t{0}, 0}}, 199 * kMsNs, 0x7f0000000000);
+  stream.at(1000 * kMsNs).add(sample(4)).finish();
+}
+
+// The followed child has rows of its own, the other one none.
+void fork(StreamBuilder& stream) {
+  stream.start().add(sample(20));
+  stream.at(100 * kMsNs).fork(200, true).fork(201, false);
+  stream.at(110 * kMsNs)
+      .on(200, 200)
+      .add(ProcessInfo{.start_utc_ns = test::kStartUtcNs + 100 * kMsNs, .comm = "server", .exe = "/usr/bin/server"});
+  stream.at(120 * kMsNs).begin(munmap(kHeap, kMiB), walked(3));
+  stream.at(121 * kMsNs).end(120 * kMsNs, 0);
+  stream.at(130 * kMsNs).exit(3 << 8);
+  stream.at(200 * kMsNs).on(100, 100).plain(madvise(kHeap, kMiB, kNoHugePage), 199 * kMsNs, 0);
+  stream.at(900 * kMsNs).add(CommandEnd{.pid = 100, .wait_status = 0}).exit(0);
+  stream.at(1000 * kMsNs).finish();
+}
+
+// An end and a range are missing, and the stream says how much.
+void lost_records(StreamBuilder& stream) {
+  stream.start();
+  stream.at(100 * kMsNs).begin(madvise(kHeap, kMiB, kDontneed), walked(256));
+  stream.at(200 * kMsNs)
+      .lost(1)
+      .begin({.syscall = WIRE_PROCESS_MADVISE,
+              .args = {5, 0x7ffe0000, 2, static_cast<std::uint64_t>(kDontneed), 0},
+              .range_addr = kHeap,
+              .range_bytes = kMiB},
+             walked(256));
+  stream.at(201 * kMsNs).lost(2).end(200 * kMsNs, static_cast<std::int64_t>(2 * kMiB));
+  stream.at(500 * kMsNs).add(Loss{.cause = "end_ring_full", .count = 1});
+  stream.add(Loss{.cause = "range_ring_full", .count = 1});
+  stream.at(1000 * kMsNs).finish();
+}
+
+// Names that would break a table, a terminal or JSON.
+void odd_names(StreamBuilder& stream) {
+  stream.start();
+  stream.at(10 * kMsNs)
+      .add(ProcessInfo{.start_utc_ns = test::kStartUtcNs,
+                       .comm = "\x1b]0;x\x07,\xff",
+                       .exe = "/tmp/a, \"b\"\n\x1b[31m/\xff",
+                       .build_id = "0123",
+                       .cgroup = "/a,b/c d"});
+  const std::array<std::string_view, 6> names{"a,b",     "say \"hi\"",       "two\nlines\r",
+                                              " blank ", "\xff\xfe\xc3\xa9", "exactly16bytes!!"};
+  std::uint64_t at_ns = 100 * kMsNs;
+  for (const std::string_view name : names) {
+    stream.named(name).at(at_ns).begin(munmap(kHeap, 4096), walked(1));
+    stream.at(at_ns + kMsNs).end(at_ns, 0);
+    at_ns += 10 * kMsNs;
+  }
+  // An advice that nobody knows, an empty name, and frames with everything.
+  auto call = madvise(kHeap, 4096, 77);
+  call.stack_key = 9;
+  stream.named("").at(at_ns + kMsNs).stack(9, {1}).plain(call, at_ns, 0);
+  stream.add(Frames{.stack_key = 9, .text = "main.(*T[go.shape.string,int]).\"quoted\";main.main"});
+  stream.at(1000 * kMsNs).finish();
+}
+
+// As dontneed, but the tracer was killed inside the second call.
+void cut_off(StreamBuilder& stream) {
+  stream.start().add(sample(20));
+  stream.at(100 * kMsNs).begin(madvise(kHeap, kMiB, kDontneed), walked(256));
+  stream.at(101 * kMsNs).end(100 * kMsNs, 0);
+  auto call = madvise(kHeap + kMiB, kMiB, kDontneed);
+  call.stack_key = 11;
+  stream.at(200 * kMsNs).stack(11, {0x1000, 0x2000}).begin(call, walked(256));
+}
+
+// UTC is set back by a second during the trace; CLOCK_MONOTONIC is not.
+void clock_step(StreamBuilder& stream) {
+  stream.start();
+  stream.at(100 * kMsNs).begin(munmap(kHeap, 4096), walked(1)).at(101 * kMsNs).end(100 * kMsNs, 0);
+  constexpr auto kOffset = static_cast<std::int64_t>(test::kStartUtcNs - kStartMonoNs);
+  stream.at(500 * kMsNs).add(ClockAnchor{.utc_minus_mono_ns = kOffset - 1'000'000'000});
+  stream.at(600 * kMsNs).begin(munmap(kHeap, 4096), walked(1)).at(601 * kMsNs).end(600 * kMsNs, 0);
+  stream.at(1000 * kMsNs).finish();
+}
+
+// Records that are none stand between good ones.
+void bad_records(StreamBuilder& stream) {
+  stream.start().raw(std::string(40, '\0')).raw("short");
+  stream.at(100 * kMsNs).begin(munmap(kHeap, 4096), walked(1));
+  std::string unknown = stream.records().back();
+  unknown[4] = 63;
+  std::string field = stream.records().back();
+  field[offsetof(wire_call, syscall)] = 99;
+  stream.raw(unknown).raw(field);
+  stream.at(101 * kMsNs).end(100 * kMsNs, 0);
+  stream.at(1000 * kMsNs).finish();
+}
+
+struct Case {
+  std::string_view name;
+  void (*build)(StreamBuilder&);
+};
+
+constexpr std::array kCases{Case{"dontneed", dontneed},
+                            Case{"free_then_dontneed", free_then_dontneed},
+                            Case{"hole", hole},
+                            Case{"einval", einval},
+                            Case{"capped", capped},
+                            Case{"sampled", sampled},
+                            Case{"overlapping", overlapping},
+                            Case{"unfinished_at_exit", unfinished_at_exit},
+                            Case{"process_madvise", process_madvise},
+                            Case{"mremap_shrink_and_move", mremap_shrink_and_move},
+                            Case{"brk_shrink", brk_shrink},
+                            Case{"exec", exec},
+                            Case{"fork", fork},
+                            Case{"lost_records", lost_records},
+                            Case{"odd_names", odd_names},
+                            Case{"cut_off", cut_off},
+                            Case{"clock_step", clock_step},
+                            Case{"bad_records", bad_records}};
+
+using Files = std::map<std::string, std::string>;
+
+Files files_of(const std::string& directory) {
+  Files files;
+  if (!std::filesystem::is_directory(directory)) return files;
+  for (const auto& entry : std::filesystem::directory_iterator(directory)) {
+    files[entry.path().filename().string()] = test::read_all(entry.path().string());
+  }
+  return files;
+}
+
+void record(const StreamBuilder& stream, const std::string& path) {
+  Result<RecordingWriter> writer = RecordingWriter::create(path);
+  ASSERT_TRUE(writer) << writer.error().message;
+  for (const std::string& bytes : stream.records()) writer->on_record(test::view(bytes));
+  writer->flush();
+  ASSERT_FALSE(writer->file().failed());
+}
+
+Files replay_to_files(const std::string& recording, const std::string& directory) {
+  Options options;
+  options.mode = Mode::kReplay;
+  options.recording = recording;
+  options.output_directory = directory;
+  testing::internal::CaptureStderr();
+  const Result<ExitCode> code = replay(options);
+  const std::string summary = testing::internal::GetCapturedStderr();
+  EXPECT_TRUE(code) << code.error().message;
+  Files files = files_of(directory);
+  files["summary.txt"] = summary;
+  files["exit_code.txt"] = std::to_string(static_cast<int>(code.value_or(ExitCode::kFailed))) + "\n";
+  return files;
+}
+
+class Golden : public testing::TestWithParam<Case> {
+ protected:
+  test::TempDirectory temporary;
+};
+
+TEST_P(Golden, ReplaysToTheExpectedFiles) {
+  StreamBuilder stream;
+  GetParam().build(stream);
+  ASSERT_NO_FATAL_FAILURE(record(stream, temporary / "run.mv"));
+  const Files made = replay_to_files(temporary / "run.mv", temporary / "out");
+
+  const std::string expected_in = std::string(MADVTRACE_GOLDEN_DIRECTORY "/") + std::string(GetParam().name);
+  if (std::getenv("MADVTRACE_UPDATE_GOLDEN") != nullptr) {
+    std::filesystem::create_directories(expected_in);
+    for (const auto& [name, text] : made) test::write_all(expected_in + "/" + name, text);
+  }
+  const Files expected = files_of(expected_in);
+  std::set<std::string> names;
+  for (const Files* files : {&made, &expected}) {
+    for (const auto& [name, text] : *files) names.insert(name);
+  }
+  for (const std::string& name : names) {
+    ASSERT_TRUE(expected.contains(name)) << name << " was not expected";
+    ASSERT_TRUE(made.contains(name)) << name << " was expected";
+    EXPECT_EQ(made.at(name), expected.at(name)) << expected_in << "/" << name;
+  }
+}
+
+TEST_P(Golden, ReplaysTheSameTwice) {
+  StreamBuilder stream;
+  GetParam().build(stream);
+  ASSERT_NO_FATAL_FAILURE(record(stream, temporary / "run.mv"));
+  EXPECT_EQ(replay_to_files(temporary / "run.mv", temporary / "one"),
+            replay_to_files(temporary / "run.mv", temporary / "two"));
+}
+
+std::string name_of(const testing::TestParamInfo<Case>& info) { return std::string(info.param.name); }
+
+INSTANTIATE_TEST_SUITE_P(Cases, Golden, testing::ValuesIn(kCases), name_of);
+
+// A folder that no case writes any more would never be compared.
+TEST(GoldenFolders, AllBelongToACase) {
+  for (const auto& entry : std::filesystem::directory_iterator(MADVTRACE_GOLDEN_DIRECTORY)) {
+    if (!entry.is_directory()) continue;
+    const std::string name = entry.path().filename().string();
+    EXPECT_TRUE(std::any_of(kCases.begin(), kCases.end(), [&](const Case& c) { return c.name == name; })) << name;
+  }
+}
+
+}  // namespace
+}  // namespace madvtrace

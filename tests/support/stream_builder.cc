@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/support/stream_builder.h"
+
+#include <algorithm>
+#include <span>
+#include <utility>
+#include <variant>
+
+#include "stream/collector_record.h"
+
+namespace madvtrace::test {
+namespace {
+
+constexpr std::uint64_t kCgroupId = 4242;
+
+template <std::size_t N>
+void copy_comm(const std::string& from, char (&to)[N]) {
+  std::copy_n(from.begin(), std::min(from.size(), N), std::begin(to));
+}
+
+template <class E, class = void>
+struct HasStamp : std::false_type {};
+template <class E>
+struct HasStamp<E, std::void_t<decltype(std::declval<E&>().stamp)>> : std::true_type {};
+
+}  // namespace
+
+RecordBytes view(const std::string& record) { return std::as_bytes(std::span(record)); }
+
+wire_walk walked(std::uint64_t resident_pages, std::uint64_t clean_pages, std::uint64_t swap_pages,
+                 std::uint32_t more_flags) {
+  return {.resident_pages = resident_pages,
+          .clean_pages = clean_pages,
+          .huge_pages = 0,
+          .swap_pages = swap_pages,
+          .walked_end = 0,
+          .flags = WIRE_WALK_DONE | more_flags,
+          .walk_ns = 0};
+}
+
+CallSpec madvise(std::uint64_t address, std::uint64_t bytes, std::int32_t advice) {
+  return {.syscall = WIRE_MADVISE,
+          .args = {address, bytes, static_cast<std::uint64_t>(advice)},
+          .range_addr = address,
+          .range_bytes = bytes};
+}
+
+CallSpec munmap(std::uint64_t address, std::uint64_t bytes) {
+  return {.syscall = WIRE_MUNMAP, .args = {address, bytes}, .range_addr = address, .range_bytes = bytes};
+}
+
+StreamBuilder& StreamBuilder::at(std::uint64_t after_start_ns) {
+  mono_ns_ = kStartMonoNs + after_start_ns;
+  return *this;
+}
+
+StreamBuilder& StreamBuilder::on(std::uint32_t pid, std::uint32_t tid) {
+  pid_ = pid;
+  tid_ = tid;
+  return *this;
+}
+
+StreamBuilder& StreamBuilder::named(std::string_view comm) {
+  comm_ = comm;
+  return *this;
+}
+
+StreamBuilder& StreamBuilder::lost(std::uint64_t records) {
+  lost_ = records;
+  return *this;
+}
+
+wire_header StreamBuilder::header(wire_kind kind, std::size_t bytes) const {
+  return {.size = static_cast<std::uint32_t>(bytes),
+          .kind = static_cast<std::uint16_t>(kind),
+          .reserved = 0,
+          .mono_ns = mono_ns_,
+          .pid = pid_,
+          .tid = tid_,
+          .lost = lost_};
+}
+
+void StreamBuilder::fill_call(wire_call& record, const CallSpec& call, std::uint64_t begin_ns) const {
+  record.begin_ns = begin_ns;
+  record.stack_key = call.stack_key;
+  record.cgroup_id = kCgroupId;
+  std::copy_n(call.args.begin(), std::min<std::size_t>(call.args.size(), WIRE_SYSCALL_ARGS), std::begin(record.args));
+  record.range_addr = call.range_addr;
+  record.range_bytes = call.range_bytes;
+  record.syscall = static_cast<std::uint16_t>(call.syscall);
+  record.flags = call.flags;
+  copy_comm(comm_, record.comm);
+}
+
+StreamBuilder& StreamBuilder::begin(const CallSpec& call, const wire_walk& walk) {
+  wire_call record{};
+  record.header = header(WIRE_RELEASE_BEGIN, sizeof(record));
+  fill_call(record, call, mono_ns_);
+  record.walk = walk;
+  return raw(bytes_of(record));
+}
+
+StreamBuilder& StreamBuilder::range(std::uint64_t begin_at_ns, std::uint64_t address, std::uint64_t bytes,
+                                    const wire_walk& walk) {
+  return raw(bytes_of(wire_range{.header = header(WIRE_RELEASE_RANGE, sizeof(wire_range)),
+                                 .begin_ns = kStartMonoNs + begin_at_ns,
+                                 .range_addr = address,
+                                 .range_bytes = bytes,
+                                 .walk = walk}));
+}
+
+StreamBuilder& StreamBuilder::end(std::uint64_t begin_at_ns, std::int64_t ret, const wire_walk& after) {
+  return raw(bytes_of(wire_end{.header = header(WIRE_RELEASE_END, sizeof(wire_end)),
+                               .begin_ns = kStartMonoNs + begin_at_ns,
+                               .ret = ret,
+                               .after = after}));
+}
+
+StreamBuilder& StreamBuilder::plain(const CallSpec& call, std::uint64_t begin_at_ns, std::int64_t ret,
+                                    const wire_walk& walk) {
+  wire_call record{};
+  record.header = header(WIRE_CALL, sizeof(record));
+  fill_call(record, call, kStartMonoNs + begin_at_ns);
+  record.ret = ret;
+  record.walk = walk;
+  return raw(bytes_of(record));
+}
+
+StreamBuilder& StreamBuilder::stack(std::uint64_t key, const std::vector<std::uint64_t>& addresses) {
+  wire_stack record{};
+  const std::size_t depth = std::min<std::size_t>(addresses.size(), WIRE_STACK_DEPTH);
+  const std::size_t bytes = sizeof(record) - sizeof(record.addresses) + depth * sizeof(record.addresses[0]);
+  record.header = header(WIRE_STACK, bytes);
+  record.stack_key = key;
+  record.depth = static_cast<std::uint32_t>(depth);
+  std::copy_n(addresses.begin(), depth, std::begin(record.addresses));
+  return raw(bytes_of(record).substr(0, bytes));
+}
+
+StreamBuilder& StreamBuilder::fork(std::uint32_t child_pid, bool followed) {
+  wire_fork record{};
+  record.header = header(WIRE_FORK, sizeof(record));
+  record.child_pid = child_pid;
+  record.followed = followed ? 1 : 0;
+  copy_comm(comm_, record.comm);
+  return raw(bytes_of(record));
+}
+
+StreamBuilder& StreamBuilder::exec() {
+  wire_exec record{};
+  record.header = header(WIRE_EXEC, sizeof(record));
+  record.cgroup_id = kCgroupId;
+  copy_comm(comm_, record.comm);
+  return raw(bytes_of(record));
+}
+
+StreamBuilder& StreamBuilder::exit(std::int32_t wait_status) {
+  wire_exit record{};
+  record.header = header(WIRE_EXIT, sizeof(record));
+  record.cgroup_id = kCgroupId;
+  record.wait_status = wait_status;
+  copy_comm(comm_, record.comm);
+  return raw(bytes_of(record));
+}
+
+StreamBuilder& StreamBuilder::add(Event event) {
+  std::visit(
+      [this](auto& e) {
+        if constexpr (HasStamp<std::decay_t<decltype(e)>>::value) {
+          e.stamp = {.mono_ns = mono_ns_, .pid = pid_, .tid = tid_, .lost = lost_};
+        }
+      },
+      event);
+  return raw(encode_record(event, mono_ns_));
+}
+
+StreamBuilder& StreamBuilder::start() {
+  at(0);
+  add(RunInfo{.version = "0.1.0 (test)",
+              .kernel = "6.18.0 x86_64",
+              .tier = "base",
+              .argv = {"madvtrace", "-p", "100"},
+              .labels = {{"service", "shop"}},
+              .capabilities = {{"page_walk", "yes"}, {"syscall_tracepoints", "yes"}},
+              .started_mono_ns = kStartMonoNs,
+              .started_utc_ns = kStartUtcNs});
+  return add(ProcessInfo{.start_utc_ns = kStartUtcNs - 60'000'000'000,
+                         .comm = "server",
+                         .exe = "/usr/bin/server",
+                         .build_id = "0123456789abcdef",
+                         .cgroup = "/system.slice/server.service"});
+}
+
+StreamBuilder& StreamBuilder::finish() {
+  return add(RunEnd{.ended_mono_ns = mono_ns_, .self_cpu_ns = 12'000'000, .self_max_rss_bytes = 8'388'608});
+}
+
+StreamBuilder& StreamBuilder::raw(std::string record) {
+  records_.push_back(std::move(record));
+  return *this;
+}
+
+std::string StreamBuilder::joined() const {
+  std::string all;
+  for (const std::string& record : records_) all += record;
+  return all;
+}
+
+}  // namespace madvtrace::test

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+// Makes streams by hand, for tests: records with the bytes that the kernel side and
+// the collector write. All clocks are fixed, so that what comes of them is, too.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <vector>
+
+#include "bpf/wire.h"
+#include "model/event.h"
+#include "stream/raw_source.h"
+
+namespace madvtrace::test {
+
+inline constexpr std::uint64_t kStartMonoNs = 1'000'000'000'000;
+inline constexpr std::uint64_t kStartUtcNs = 1'700'000'000'000'000'000;
+inline constexpr std::uint64_t kMsNs = 1'000'000;
+
+template <class T>
+std::string bytes_of(const T& value) {
+  static_assert(std::is_trivially_copyable_v<T>);
+  return {reinterpret_cast<const char*>(&value), sizeof(value)};
+}
+RecordBytes view(const std::string& record);
+
+// A look at page tables that was finished.
+wire_walk walked(std::uint64_t resident_pages, std::uint64_t clean_pages = 0, std::uint64_t swap_pages = 0,
+                 std::uint32_t more_flags = 0);
+
+// Which call, on which thread; `at_ns` counts from the start of the trace.
+struct CallSpec {
+  wire_syscall syscall = WIRE_MADVISE;
+  std::vector<std::uint64_t> args;
+  std::uint64_t range_addr = 0;
+  std::uint64_t range_bytes = 0;
+  std::uint64_t stack_key = 0;
+  std::uint16_t flags = 0;
+};
+CallSpec madvise(std::uint64_t address, std::uint64_t bytes, std::int32_t advice);
+CallSpec munmap(std::uint64_t address, std::uint64_t bytes);
+
+class StreamBuilder {
+ public:
+  // What the next records carry, until it is changed.
+  StreamBuilder& at(std::uint64_t after_start_ns);
+  StreamBuilder& on(std::uint32_t pid, std::uint32_t tid);
+  StreamBuilder& named(std::string_view comm);  // cut to 16 bytes
+  StreamBuilder& lost(std::uint64_t records);
+
+  // The kernel side's. A release is named by when it began.
+  StreamBuilder& begin(const CallSpec& call, const wire_walk& walk);
+  StreamBuilder& range(std::uint64_t begin_at_ns, std::uint64_t address, std::uint64_t bytes, const wire_walk& walk);
+  StreamBuilder& end(std::uint64_t begin_at_ns, std::int64_t ret, const wire_walk& after = {});
+  StreamBuilder& plain(const CallSpec& call, std::uint64_t begin_at_ns, std::int64_t ret, const wire_walk& walk = {});
+  StreamBuilder& stack(std::uint64_t key, const std::vector<std::uint64_t>& addresses);
+  StreamBuilder& fork(std::uint32_t child_pid, bool followed);
+  StreamBuilder& exec();
+  StreamBuilder& exit(std::int32_t wait_status);
+
+  // The collector's. For events with a stamp it is filled in.
+  StreamBuilder& add(Event event);
+  // A run with nothing special about it; and its end.
+  StreamBuilder& start();
+  StreamBuilder& finish();
+
+  StreamBuilder& raw(std::string record);
+
+  const std::vector<std::string>& records() const { return records_; }
+  std::string joined() const;
+
+ private:
+  wire_header header(wire_kind kind, std::size_t bytes) const;
+  void fill_call(wire_call& record, const CallSpec& call, std::uint64_t begin_ns) const;
+
+  std::uint64_t mono_ns_ = kStartMonoNs;
+  std::uint32_t pid_ = 100;
+  std::uint32_t tid_ = 100;
+  std::uint64_t lost_ = 0;
+  std::string comm_ = "server";
+  std::vector<std::string> records_;
+};
+
+}  // namespace madvtrace::test

@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fcntl.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <limits>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "sinks/csv_field.h"
+#include "sinks/csv_sink.h"
+#include "sinks/tables.h"
+#include "tests/support/temp_directory.h"
+
+namespace madvtrace {
+namespace {
+
+using std::string_view_literals::operator""sv;
+
+std::string field(std::string_view text) {
+  std::string out;
+  CsvLine(out).text(text);
+  return out;
+}
+
+// A reader by RFC 4180, independent of the writer: the fields of one line.
+std::vector<std::string> parse_line(std::string_view line) {
+  std::vector<std::string> fields(1);
+  bool quoted = false;
+  for (std::size_t at = 0; at < line.size(); ++at) {
+    const char c = line[at];
+    if (quoted && c == '"' && at + 1 < line.size() && line[at + 1] == '"') {
+      fields.back() += '"';
+      ++at;
+    } else if (c == '"') {
+      quoted = !quoted;
+    } else if (c == ',' && !quoted) {
+      fields.emplace_back();
+    } else if (c != '\n' || quoted) {
+      fields.back() += c;
+    }
+  }
+  EXPECT_FALSE(quoted) << line;
+  return fields;
+}
+
+Comm comm_of(std::string_view text) {
+  Comm comm{};
+  std::copy_n(text.begin(), std::min(text.size(), comm.size()), comm.begin());
+  return comm;
+}
+
+CallRow full_row() {
+  return {.ts_ns = 1,
+          .mono_ns = 2,
+          .pid = 3,
+          .tid = 4,
+          .comm = comm_of("a,\"b\""),
+          .cgroup_id = 5,
+          .call = CallKind::kMadvise,
+          .advice = 4,
+          .addr = 0xc000000000,
+          .len_bytes = 6,
+          .ret = -12,
+          .dur_ns = 7,
+          .resident_bytes = 8,
+          .lazyfree_bytes = 9,
+          .swap_bytes = 10,
+          .rss_delta_bytes = -11,
+          .quality = Quality::kBounded,
+          .stack_id = 12};
+}
+
+template <class Row>
+std::string line_of(const Row& row) {
+  std::string out;
+  append_line(out, row);
+  return out;
+}
+
+TEST(CsvField, PlainTextStandsAsItIs) {
+  EXPECT_EQ(field("server"), "server");
+  EXPECT_EQ(field(""), "");
+  EXPECT_EQ(field("runtime.(*mheap).sysAlloc;main.main"), "runtime.(*mheap).sysAlloc;main.main");
+  EXPECT_EQ(field("a b"), "a b");
+}
+
+TEST(CsvField, QuotesWhatWouldBreakALine) {
+  EXPECT_EQ(field("a,b"), "\"a,b\"");
+  EXPECT_EQ(field("say \"hi\""), "\"say \"\"hi\"\"\"");
+  EXPECT_EQ(field("\""), "\"\"\"\"");
+  EXPECT_EQ(field(" a"), "\" a\"");
+  EXPECT_EQ(field("a "), "\"a \"");
+  EXPECT_EQ(field(","), "\",\"");
+}
+
+TEST(CsvField, ControlCharactersNeverGetThrough) {
+  EXPECT_EQ(field("a\nb"), "a\\x0ab");
+  EXPECT_EQ(field("a\rb"), "a\\x0db");
+  EXPECT_EQ(field("a\0b"sv), "a\\x00b");
+  EXPECT_EQ(field("\x1b[31m"), "\\x1b[31m");
+  EXPECT_EQ(field("\x7f"), "\\x7f");
+  EXPECT_EQ(field("\t"), "\\x09");
+}
+
+TEST(CsvField, IsAlwaysUtf8) {
+  EXPECT_EQ(field("caf\xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80"), "caf\xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80");
+  const std::string bad = "\xEF\xBF\xBD";
+  EXPECT_EQ(field("\xff"), bad);
+  EXPECT_EQ(field("\xc3"), bad);                                // cut off
+  EXPECT_EQ(field("\xe2\x82"), bad + bad);                      // cut off
+  EXPECT_EQ(field("\xc3("), bad + "(");                         // not continued
+  EXPECT_EQ(field("\xc0\xaf"), bad + bad);                      // overlong '/'
+  EXPECT_EQ(field("\xe0\x80\xaf"), bad + bad + bad);            // overlong '/'
+  EXPECT_EQ(field("\xed\xa0\x80"), bad + bad + bad);            // a surrogate
+  EXPECT_EQ(field("\xf4\x90\x80\x80"), bad + bad + bad + bad);  // above U+10FFFF
+  EXPECT_EQ(field("\xf5\x80\x80\x80"), bad + bad + bad + bad);
+}
+
+TEST(CsvLine, SeparatesFieldsAndLeavesTheUnknownEmpty) {
+  std::string out;
+  CsvLine line(out);
+  line.empty();
+  line.number(std::optional<std::uint64_t>());
+  line.hex(std::nullopt);
+  line.plain("");
+  line.number(std::optional<std::uint64_t>(0));
+  line.end();
+  EXPECT_EQ(out, ",,,,0\n");
+}
+
+TEST(CsvLine, WritesPlainIntegers) {
+  std::string out;
+  CsvLine line(out);
+  line.number(std::numeric_limits<std::int64_t>::min());
+  line.number(std::numeric_limits<std::uint64_t>::max());
+  line.number(std::int32_t{-1});
+  line.hex(0xc000000000);
+  line.hex(0);
+  EXPECT_EQ(out, "-9223372036854775808,18446744073709551615,-1,0xc000000000,0x0");
+}
+
+TEST(CsvTables, ACallFillsItsColumns) {
+  EXPECT_EQ(line_of(full_row()),
+            "1,2,3,4,\"a,\"\"b\"\"\",5,madvise,MADV_DONTNEED,0xc000000000,6,-12,7,8,9,10,-11,bounded,,12\n");
+}
+
+TEST(CsvTables, WhatIsUnknownIsEmptyAndNotZero) {
+  CallRow row;
+  row.call = CallKind::kExit;
+  EXPECT_EQ(line_of(row), "0,0,0,0,,0,exit,,,,,,,,,,,,\n");
+  row.rss_delta_bytes = 0;
+  row.resident_bytes = 0;
+  EXPECT_EQ(line_of(row), "0,0,0,0,,0,exit,,,,,,0,,,0,,,\n");
+}
+
+TEST(CsvTables, ASampleFillsItsColumns) {
+  const SampleRow row{.ts_ns = 1,
+                      .mono_ns = 2,
+                      .pid = 3,
+                      .sample = {.rss_bytes = 4,
+                                 .rss_anon_bytes = 5,
+                                 .rss_file_bytes = 6,
+                                 .rss_shmem_bytes = 7,
+                                 .swap_bytes = 8,
+                                 .page_tables_bytes = 11,
+                                 .lazyfree_bytes = 9,
+                                 .anon_huge_bytes = 12}};
+  EXPECT_EQ(line_of(row), "1,2,3,4,5,6,7,8,9,,11,12,,,,,,,,,,,,,,\n");
+}
+
+TEST(CsvTables, EveryLineHasAsManyFieldsAsItsHeader) {
+  EXPECT_EQ(parse_line(line_of(full_row())).size(), parse_line(kEventsHeader).size());
+  EXPECT_EQ(parse_line(line_of(CallRow{})).size(), parse_line(kEventsHeader).size());
+  EXPECT_EQ(parse_line(line_of(SampleRow{})).size(), parse_line(kSamplesHeader).size());
+  EXPECT_EQ(parse_line(line_of(StackRow{.stack_id = 1, .frames = "f,\"g\";h"})).size(),
+            parse_line(kStacksHeader).size());
+}
+
+// Other programs read these by name.
+TEST(CsvTables, HeadersAreWhatTheyWere) {
+  EXPECT_EQ(kEventsHeader,
+            "ts_ns,mono_ns,pid,tid,comm,cgroup_id,call,advice,addr,len_bytes,ret,dur_ns,resident_bytes,lazyfree_bytes,"
+            "swap_bytes,rss_delta_bytes,quality,cause,stack_id\n");
+  EXPECT_EQ(kSamplesHeader,
+            "ts_ns,mono_ns,pid,rss_bytes,rss_anon_bytes,rss_file_bytes,rss_shmem_bytes,swap_bytes,lazyfree_bytes,"
+            "pending_bytes,page_tables_bytes,anon_huge_bytes,cgroup_usage_bytes,cgroup_working_set_bytes,"
+            "cgroup_inactive_file_bytes,cgroup_limit_bytes,go_heap_sys_bytes,go_heap_inuse_bytes,go_heap_idle_bytes,"
+            "go_heap_released_bytes,go_stack_inuse_bytes,go_next_gc_bytes,go_num_gc,go_pause_total_ns,go_mallocs,"
+            "go_frees\n");
+  EXPECT_EQ(kStacksHeader, "stack_id,frames\n");
+}
+
+TEST(CsvTables, AnyNameComesBackFromAReader) {
+  CallRow row = full_row();
+  for (const std::string_view name : {"a,b"sv, "\"\"\""sv, " x "sv, ",,,,"sv, "\"a\",\"b\""sv}) {
+    row.comm = comm_of(name);
+    EXPECT_EQ(parse_line(line_of(row)).at(4), name);
+  }
+}
+
+TEST(CsvSink, WritesThreeFilesWithHeadersAtOnce) {
+  const test::TempDirectory temporary;
+  Result<CsvSink> sink = CsvSink::in_directory(temporary.path());
+  ASSERT_TRUE(sink) << sink.error().message;
+  EXPECT_EQ(test::read_all(temporary / "events.csv"), kEventsHeader);
+  EXPECT_EQ(test::read_all(temporary / "samples.csv"), kSamplesHeader);
+  EXPECT_EQ(test::read_all(temporary / "stacks.csv"), kStacksHeader);
+  sink->on_call(full_row());
+  sink->on_sample({});
+  sink->on_stack({.stack_id = 1, .frames = "f"});
+  sink->flush();
+  EXPECT_EQ(sink->failed(), nullptr);
+  EXPECT_EQ(test::read_all(temporary / "events.csv"), std::string(kEventsHeader) + line_of(full_row()));
+  EXPECT_EQ(test::read_all(temporary / "samples.csv"), std::string(kSamplesHeader) + line_of(SampleRow{}));
+  EXPECT_EQ(test::read_all(temporary / "stacks.csv"), std::string(kStacksHeader) + "1,f\n");
+}
+
+TEST(CsvSink, OverwritesNothing) {
+  const test::TempDirectory temporary;
+  test::write_all(temporary / "samples.csv", "mine");
+  EXPECT_FALSE(CsvSink::in_directory(temporary.path()));
+  EXPECT_EQ(test::read_all(temporary / "samples.csv"), "mine");
+}
+
+TEST(CsvSink, OneTableHasNoneOfTheOthers) {
+  for (const CsvTable table : {CsvTable::kEvents, CsvTable::kSamples}) {
+    const test::TempDirectory temporary;
+    UniqueFd fd(::open((temporary / "out").c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+    CsvSink sink = CsvSink::one_table(table, OutputFile::over(std::move(fd), "out"));
+    sink.on_call(full_row());
+    sink.on_sample({});
+    sink.on_stack({.stack_id = 1, .frames = "f"});
+    sink.flush();
+    EXPECT_EQ(test::read_all(temporary / "out"), table == CsvTable::kEvents
+                                                     ? std::string(kEventsHeader) + line_of(full_row())
+                                                     : std::string(kSamplesHeader) + line_of(SampleRow{}));
+  }
+}
+
+TEST(CsvSink, NamesTheFileThatFailed) {
+  CsvSink sink = CsvSink::one_table(CsvTable::kEvents,
+                                    OutputFile::over(UniqueFd(::open("/dev/full", O_WRONLY | O_CLOEXEC)), "full one"));
+  sink.flush();
+  ASSERT_NE(sink.failed(), nullptr);
+  EXPECT_EQ(sink.failed()->name(), "full one");
+  EXPECT_EQ(sink.failed()->error(), ENOSPC);
+}
+
+}  // namespace
+}  // namespace madvtrace

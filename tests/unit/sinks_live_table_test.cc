@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <sstream>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "model/names.h"
+#include "sinks/live_table.h"
+
+namespace madvtrace {
+namespace {
+
+constexpr std::uint64_t kMiB = std::uint64_t{1} << 20;
+constexpr std::uint64_t kSecondNs = 1'000'000'000;
+
+CallRow release(std::uint32_t pid, std::uint64_t bytes) {
+  CallRow row;
+  row.pid = pid;
+  row.comm = {'s', 'e', 'r', 'v', 'e', 'r'};
+  row.call = CallKind::kMadvise;
+  row.advice = kMadvDontneed;
+  row.ret = 0;
+  row.resident_bytes = bytes;
+  row.rss_delta_bytes = -static_cast<std::int64_t>(bytes);
+  return row;
+}
+
+SampleRow sample(std::uint32_t pid, std::uint64_t at_ns, std::uint64_t rss_bytes) {
+  return {.mono_ns = at_ns, .pid = pid, .sample = {.rss_bytes = rss_bytes}};
+}
+
+std::vector<std::string> lines(const std::string& text) {
+  std::vector<std::string> all;
+  std::istringstream stream(text);
+  for (std::string line; std::getline(stream, line);) all.push_back(line);
+  return all;
+}
+
+bool contains(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
+
+TEST(LiveTable, ALineAnIntervalWithWhatHappenedInIt) {
+  LiveTable table;
+  table.on_call(release(100, 3 * kMiB));
+  table.on_call(release(100, kMiB));
+  table.on_sample(sample(100, 5 * kSecondNs, 20 * kMiB));
+  const auto first = lines(table.take_interval(0));
+  ASSERT_EQ(first.size(), 2U);
+  EXPECT_TRUE(contains(first[0], "RSS"));
+  EXPECT_EQ(first[1], "  0.0s     100 server         20.0 MiB                   2    4.0 MiB          -");
+  table.on_sample(sample(100, 6 * kSecondNs, 16 * kMiB));
+  const auto second = lines(table.take_interval(0));
+  ASSERT_EQ(second.size(), 1U) << "no header on every line";
+  EXPECT_EQ(second[0], "  1.0s     100 server         16.0 MiB   -4.0 MiB        0        0 B          -");
+}
+
+TEST(LiveTable, FitsEightyColumns) {
+  LiveTable table;
+  for (std::uint32_t pid = 4'000'000; pid < 4'000'030; ++pid) {
+    table.on_call(release(pid, 1023 * kMiB));
+    table.on_sample(sample(pid, kSecondNs, 1023 * kMiB));
+  }
+  for (const std::string& line : lines(table.take_interval(123'456'789))) EXPECT_LE(line.size(), 80U) << line;
+}
+
+TEST(LiveTable, TheBusiestAreShownAndTheRestIsOneLine) {
+  LiveTable table;
+  for (std::uint32_t pid = 1; pid <= 13; ++pid) {
+    table.on_call(release(pid, pid * kMiB));
+    table.on_sample(sample(pid, kSecondNs, 10 * kMiB));
+  }
+  const auto got = lines(table.take_interval(0));
+  ASSERT_EQ(got.size(), 1 + LiveTable::kProcessesShown + 1);
+  EXPECT_TRUE(contains(got[1], "     13 server")) << got[1];
+  EXPECT_TRUE(contains(got.back(), "+3 more")) << got.back();
+  EXPECT_TRUE(contains(got.back(), "30.0 MiB")) << got.back();
+  EXPECT_TRUE(contains(got.back(), "6.0 MiB")) << got.back();  // 1 + 2 + 3
+}
+
+TEST(LiveTable, LossesAreTold) {
+  LiveTable table;
+  EXPECT_EQ(table.take_interval(0), "");
+  EXPECT_TRUE(contains(table.take_interval(1'234), "1,234 records lost so far"));
+}
+
+TEST(LiveTable, LazilyFreedBytesMakeAProcessBusy) {
+  LiveTable table;
+  CallRow lazy = release(2, 100 * kMiB);
+  lazy.advice = kMadvFree;
+  lazy.rss_delta_bytes = 0;
+  table.on_call(release(1, kMiB));
+  table.on_call(lazy);
+  table.on_sample(sample(1, kSecondNs, kMiB));
+  table.on_sample(sample(2, kSecondNs, kMiB));
+  const auto got = lines(table.take_interval(0));
+  ASSERT_EQ(got.size(), 3U);
+  EXPECT_TRUE(contains(got[1], "      2 server")) << got[1];
+}
+
+TEST(LiveTable, NamesDoNotReachTheTerminalAsTheyAre) {
+  LiveTable table;
+  CallRow row = release(1, 1);
+  row.comm = {'\x1b', '[', '2', 'J', '\n', '\xff'};
+  table.on_call(row);
+  table.on_sample(sample(1, kSecondNs, kMiB));
+  const std::string text = table.take_interval(0);
+  EXPECT_FALSE(contains(text, "\x1b"));
+  EXPECT_EQ(lines(text).size(), 2U);
+}
+
+TEST(LiveTable, ANameThatIsCutStaysUtf8) {
+  LiveTable table;
+  CallRow row = release(1, 1);
+  // The 12th byte is the first half of a letter.
+  const std::string_view name = "12345678901\xc3\xa9xyz";
+  std::copy(name.begin(), name.end(), row.comm.begin());
+  table.on_call(row);
+  table.on_sample(sample(1, kSecondNs, kMiB));
+  const std::string text = table.take_interval(0);
+  EXPECT_FALSE(contains(text, "\xc3 ")) << text;
+}
+
+}  // namespace
+}  // namespace madvtrace
