@@ -21,6 +21,15 @@
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
+/* Records that are only ever written into the ring would be missing from the object's
+ * BTF, against which a test compares the C++ view of them. */
+const struct wire_call* anchor_wire_call __attribute__((unused));
+const struct wire_range* anchor_wire_range __attribute__((unused));
+const struct wire_end* anchor_wire_end __attribute__((unused));
+const struct wire_fork* anchor_wire_fork __attribute__((unused));
+const struct wire_exec* anchor_wire_exec __attribute__((unused));
+const struct wire_exit* anchor_wire_exit __attribute__((unused));
+
 /* uapi/asm-generic/mman-common.h, uapi/linux/mman.h */
 #define MAP_FIXED 0x10
 #define MAP_LOCKED 0x2000
@@ -188,7 +197,7 @@ int on_brk_enter(struct trace_event_raw_sys_enter* context) {
 
 /* One program on the exits of all six calls: what returns is in the thread's slot. */
 SEC("tp/syscalls/sys_exit_madvise")
-int on_call_exit(struct trace_event_raw_sys_exit *context) {
+int on_call_exit(struct trace_event_raw_sys_exit* context) {
   call_returned(context);
   return 1;
 }

@@ -91,8 +91,7 @@ struct wire_walk {
 WIRE_ASSERT_SIZE(struct wire_walk, 48);
 
 enum wire_call_flag {
-  WIRE_CALL_REMOTE = 1,         /* process_madvise on another process than the caller's */
-  WIRE_CALL_RANGES_MISSING = 2, /* more ranges than could be read or kept: some are not in the stream */
+  WIRE_CALL_REMOTE = 1, /* process_madvise on another process than the caller's */
 };
 
 /* One system call. As WIRE_RELEASE_BEGIN it is written before the call runs:

@@ -89,7 +89,6 @@ TEST(Decoder, ReadsABegin) {
   EXPECT_EQ(begin.call.cgroup_id, 4242U);
   EXPECT_EQ(std::string_view(begin.call.comm.data()), "worker");
   EXPECT_FALSE(begin.call.remote);
-  EXPECT_FALSE(begin.call.ranges_missing);
   EXPECT_EQ(begin.range, (AddressRange{0x10000, 0x13000}));
   EXPECT_EQ(begin.walk.resident_pages, 3U);
   EXPECT_EQ(begin.walk.clean_pages, 2U);
@@ -105,8 +104,6 @@ TEST(Decoder, ReadsABegin) {
 TEST(Decoder, ReadsEveryFlag) {
   const std::size_t flags = offsetof(wire_call, flags);
   EXPECT_TRUE(decode_as<ReleaseBegin>(with<std::uint16_t>(a_call(), flags, WIRE_CALL_REMOTE)).call.remote);
-  EXPECT_TRUE(
-      decode_as<ReleaseBegin>(with<std::uint16_t>(a_call(), flags, WIRE_CALL_RANGES_MISSING)).call.ranges_missing);
   const std::size_t walk_flags = offsetof(wire_call, walk) + offsetof(wire_walk, flags);
   const auto none = decode_as<ReleaseBegin>(with<std::uint32_t>(a_call(), walk_flags, 0)).walk;
   EXPECT_FALSE(none.done || none.capped || none.sampled || none.file || none.clean_unknown);
@@ -277,7 +274,9 @@ TEST(Decoder, RefusesAWrongStackDepth) {
     EXPECT_FALSE(decode(with(stack, offsetof(wire_stack, depth), depth)).event) << depth;
   }
   const std::string deep = last(StreamBuilder().stack(7, std::vector<std::uint64_t>(WIRE_STACK_DEPTH, 1)));
-  EXPECT_FALSE(decode(with(deep, offsetof(wire_stack, depth), std::uint32_t{65})).event);
+  const Decoded too_deep = decode(with(deep, offsetof(wire_stack, depth), std::uint32_t{65}));
+  EXPECT_FALSE(too_deep.event);
+  EXPECT_EQ(too_deep.error, DecodeError::kField);
 }
 
 TEST(Decoder, RefusesMorePagesThanAnAddressSpaceHas) {

@@ -9,6 +9,7 @@
 
 #include "app/version.h"
 #include "base/units.h"
+#include "sinks/csv_field.h"
 
 namespace madvtrace {
 namespace {
@@ -103,6 +104,16 @@ struct Parser {
     doctor = app.add_subcommand("doctor", "what this kernel lets madvtrace do, and why not");
     doctor->add_flag("--json", options.doctor_json, "for programs");
     app.require_subcommand(0, 1);
+    refuse_empty_values(app);
+    refuse_empty_values(*replay);
+  }
+
+  // Most likely a shell variable that is not set: not the same as no flag.
+  static void refuse_empty_values(CLI::App& of) {
+    for (CLI::Option* option : of.get_options({})) {
+      if (option->get_expected_max() == 0) continue;
+      option->check(CLI::Validator([](std::string& value) { return value.empty() ? "is empty" : std::string(); }, ""));
+    }
   }
 
   void add_outputs(CLI::App& to) {
@@ -120,7 +131,8 @@ struct Parser {
   Status take_labels();
 };
 
-tl::unexpected<Error> usage(std::string message) { return fail(ExitCode::kUsage, std::move(message)); }
+// One line, whatever was typed.
+tl::unexpected<Error> usage(const std::string& message) { return fail(ExitCode::kUsage, printable(message)); }
 
 Status Parser::take_pids() {
   for (const std::string& text : pids) {
@@ -166,7 +178,10 @@ Status Parser::take_values() {
   }
   if (!output.empty()) options.output_directory = output;
   if (!record.empty()) options.record_path = record;
-  if (ready_fd >= 0) options.ready_fd = ready_fd;
+  if (app.count("--ready-fd") != 0) {
+    if (ready_fd < 0) return usage(fmt::format("--ready-fd {}: not a file descriptor", ready_fd));
+    options.ready_fd = ready_fd;
+  }
   options.page_walk = !no_page_walk;
   return {};
 }
@@ -208,6 +223,9 @@ Result<Options> parse_options(const std::vector<std::string>& argv) {
   }
   if (parser.options.mode != Mode::kTrace && !parser.options.command.empty()) {
     return usage("a command after -- can only be traced, not with replay or doctor");
+  }
+  if (parser.options.mode != Mode::kTrace && !parser.options.pids.empty()) {
+    return usage("-p is for tracing, not for replay or doctor");
   }
   return parser.options;
 }

@@ -74,7 +74,10 @@ class OwnPages {
 std::optional<probe_translation> translate(int program, std::uint64_t base, std::uint32_t levels,
                                            std::uint64_t address) {
   probe_translation probe{.base = base, .address = address, .levels = levels, .huge = 0, .pgd = 0, .entry = 0};
-  LIBBPF_OPTS(bpf_test_run_opts, options, .ctx_in = &probe, .ctx_size_in = sizeof(probe));
+  bpf_test_run_opts options{};
+  options.sz = sizeof(options);
+  options.ctx_in = &probe;
+  options.ctx_size_in = sizeof(probe);
   if (bpf_prog_test_run_opts(program, &options) != 0) return std::nullopt;
   return probe;
 }

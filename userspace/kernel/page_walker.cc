@@ -33,7 +33,10 @@ PageWalker::~PageWalker() {
 
 bool PageWalker::run(std::uint32_t jobs) const {
   wire_walk_request request{.jobs = jobs, .reserved = 0};
-  LIBBPF_OPTS(bpf_test_run_opts, options, .ctx_in = &request, .ctx_size_in = sizeof(request));
+  bpf_test_run_opts options{};
+  options.sz = sizeof(options);
+  options.ctx_in = &request;
+  options.ctx_size_in = sizeof(request);
   return bpf_prog_test_run_opts(program_, &options) == 0;
 }
 

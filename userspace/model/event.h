@@ -51,7 +51,7 @@ struct CallFields {
   std::uint64_t cgroup_id = 0;
   Comm comm{};
   bool remote = false;
-  bool ranges_missing = false;
+  bool ranges_missing = false;  // records were lost in the middle of it: perhaps some of its ranges
 };
 
 struct ReleaseBegin {

@@ -57,6 +57,8 @@ void Trace::on(const Stack& event) { stacks_.add(event); }
 void Trace::on(const Frames& event) { stacks_.add_frames(event); }
 
 void Trace::on(const Fork& event) {
+  // If its pid was another's before, that one's end was lost.
+  live_.erase(event.child_pid);
   if (event.followed) process(event.child_pid);
 }
 
@@ -128,6 +130,7 @@ void Trace::on(const RunEnd& event) {
 void Trace::finish() {
   give_out(calls_.on_trace_end());
   stacks_.finish();
+  if (calls_.orphans() != 0) totals_.lost["orphan_records"] += calls_.orphans();
   if (stacks_.overflowed() != 0) totals_.lost["stack_table_full"] += stacks_.overflowed();
 }
 

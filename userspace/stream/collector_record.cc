@@ -44,7 +44,11 @@ Body body_of(const ClockAnchor& e) {
 Body body_of(const ProcessInfo& e) {
   return {CollectorKind::kProcessInfo,
           e.stamp,
-          {{"start_utc_ns", e.start_utc_ns}, {"comm", e.comm}, {"exe", e.exe}, {"build_id", e.build_id}, {"cgroup", e.cgroup}}};
+          {{"start_utc_ns", e.start_utc_ns},
+           {"comm", e.comm},
+           {"exe", e.exe},
+           {"build_id", e.build_id},
+           {"cgroup", e.cgroup}}};
 }
 
 Body body_of(const Sample& e) {

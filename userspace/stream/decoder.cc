@@ -55,8 +55,7 @@ CallFields fields_of(const wire_call& call) {
                     .stack_key = call.stack_key,
                     .cgroup_id = call.cgroup_id,
                     .comm = comm_of(call.comm),
-                    .remote = (call.flags & WIRE_CALL_REMOTE) != 0,
-                    .ranges_missing = (call.flags & WIRE_CALL_RANGES_MISSING) != 0};
+                    .remote = (call.flags & WIRE_CALL_REMOTE) != 0};
   std::copy(std::begin(call.args), std::end(call.args), fields.args.begin());
   return fields;
 }
