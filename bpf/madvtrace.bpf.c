@@ -17,6 +17,7 @@
 /* after the contract */
 #include "lib/call.bpf.h"
 #include "lib/process.bpf.h"
+#include "lib/reclaim.bpf.h"
 #include "lib/walker.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
@@ -29,6 +30,7 @@ const struct wire_end* anchor_wire_end __attribute__((unused));
 const struct wire_fork* anchor_wire_fork __attribute__((unused));
 const struct wire_exec* anchor_wire_exec __attribute__((unused));
 const struct wire_exit* anchor_wire_exit __attribute__((unused));
+const struct wire_pages* anchor_wire_pages __attribute__((unused));
 
 /* uapi/asm-generic/mman-common.h, uapi/linux/mman.h */
 #define MAP_FIXED 0x10
@@ -110,6 +112,7 @@ int on_madvise_enter(struct trace_event_raw_sys_enter* context) {
   enum effect effect = effect_of(call->args[2]);
   if (effect == EFFECT_NONE) return 1;
   call->walk_after = effect == EFFECT_MEASURED;
+  if (call->args[2] == MADV_FREE) uses_madv_free(call);
   call->first.address = call->args[0];
   call->first.bytes = page_align(call->args[1]);
   release_begins(context, call);
@@ -156,6 +159,7 @@ int on_process_madvise_enter(struct trace_event_raw_sys_enter* context) {
   /* It can succeed in part: its answer, the bytes it got through, does not say
    * which pages those were. */
   call->walk_after = (int)call->args[3] != MADV_FREE;
+  if (call->args[3] == MADV_FREE) uses_madv_free(call);
   release_begins(context, call);
   if (call->state == INFLIGHT_RELEASE) bpf_loop((__u32)ranges - 1, begin_iovec, 0, 0);
   return 1;

@@ -44,7 +44,8 @@ enum wire_kind {
   WIRE_FORK = 6,          /* struct wire_fork */
   WIRE_EXEC = 7,          /* struct wire_exec */
   WIRE_EXIT = 8,          /* struct wire_exit: the last thread of a process is gone */
-  WIRE_KERNEL_KINDS = 9,
+  WIRE_PAGES = 9,         /* struct wire_pages: which pages of 2 MiB are resident */
+  WIRE_KERNEL_KINDS = 10,
   WIRE_COLLECTOR_FIRST = 64,
 };
 
@@ -140,6 +141,32 @@ struct wire_end {
 };
 WIRE_ASSERT_SIZE(struct wire_end, 32 + 2 * 8 + 48);
 
+#define WIRE_CHUNK_PAGES 512 /* of one page table: 2 MiB */
+#define WIRE_CHUNK_WORDS (WIRE_CHUNK_PAGES / 64)
+
+enum wire_pages_flag {
+  WIRE_PAGES_ON_DEMAND = 1, /* the collector asked; otherwise part of a release */
+};
+
+/* Which pages of a 2 MiB chunk are resident, and which of those clean, one bit each;
+ * only bits of [first_page, first_page + pages) mean anything.
+ *
+ * Of a release: between its begin and its end, for each chunk of its ranges that
+ * holds anything, in processes that use MADV_FREE. A chunk without one holds nothing.
+ * On demand: written after the look, which began at begin_ns. Whatever changed a page
+ * before the look saw it stands earlier in the ring. */
+struct wire_pages {
+  struct wire_header header; /* pid: whose pages; tid: 0 on demand */
+  __u64 begin_ns;
+  __u64 chunk_addr; /* multiple of 2 MiB */
+  __u16 first_page;
+  __u16 pages;
+  __u32 flags; /* enum wire_pages_flag */
+  __u64 resident[WIRE_CHUNK_WORDS];
+  __u64 clean[WIRE_CHUNK_WORDS];
+};
+WIRE_ASSERT_SIZE(struct wire_pages, 32 + 2 * 8 + 8 + 2 * 64);
+
 /* header.size covers `depth` addresses only, not the whole array. */
 struct wire_stack {
   struct wire_header header;
@@ -188,19 +215,32 @@ enum wire_loss {
   WIRE_LOST_TARGET_TABLE = 6, /* a forked child could not be followed: table full */
   WIRE_LOST_STACK_UNREAD = 7, /* the stack could not be read */
   WIRE_LOST_WALK = 8,         /* the page tables could not be read */
-  WIRE_LOSSES = 9,
+  WIRE_LOST_PAGES_RING = 9,   /* no room to say which pages of a release were resident */
+  WIRE_LOSSES = 10,
 };
 
 /* One job of the on-demand page walker, in the array that it shares with user
  * space: filled in by the collector but for `walk`. */
+enum wire_job_flag {
+  WIRE_JOB_PAGES = 1, /* within one chunk: answer with a WIRE_PAGES as well */
+};
 struct wire_walk_job {
   __u32 pid;
   __u32 gone; /* out: 1 when the process or its address space went away meanwhile */
   __u64 addr;
   __u64 bytes;
+  __u32 flags; /* enum wire_job_flag */
+  __u32 reserved;
   struct wire_walk walk; /* out */
 };
-WIRE_ASSERT_SIZE(struct wire_walk_job, 24 + 48);
+WIRE_ASSERT_SIZE(struct wire_walk_job, 32 + 48);
+
+enum wire_reclaimer {
+  WIRE_RECLAIM_KSWAPD = 0,
+  WIRE_RECLAIM_MEMCG = 1,
+  WIRE_RECLAIM_DIRECT = 2,
+  WIRE_RECLAIMERS = 3,
+};
 
 #define WIRE_WALK_JOBS 512 /* in one request */
 
@@ -214,6 +254,7 @@ WIRE_ASSERT_SIZE(struct wire_walk_request, 8);
 /* A process to trace. Key of the table: tgid. */
 enum wire_target_flag {
   WIRE_TARGET_FOLLOW = 1, /* children are targets too */
+  WIRE_TARGET_LAZY = 2,   /* it has used MADV_FREE: its releases come with WIRE_PAGES */
 };
 struct wire_target {
   __u64 mm; /* kernel address of its mm_struct; 0 until seen. Never leaves the kernel side */

@@ -36,6 +36,7 @@ static __always_inline struct inflight* call_entered(struct trace_event_raw_sys_
   call->state = INFLIGHT_PLAIN;
   call->flags = 0;
   call->walk_after = 0;
+  call->write_pages = target->flags & WIRE_TARGET_LAZY;
   call->resident_pages = 0;
 #pragma clang loop unroll(full)
   for (int i = 0; i < WIRE_SYSCALL_ARGS; i++) call->args[i] = i < args ? context->args[i] : 0;
@@ -62,7 +63,7 @@ static __always_inline void fill_call(struct wire_call* record, enum wire_kind k
 
 static __always_inline void write_range(struct inflight* call, struct range* range) {
   struct wire_walk walk = {};
-  look_at_range(range, &walk);
+  look_at_range(range, call, &walk);
   call->resident_pages += walk.resident_pages;
   struct wire_range* record = reserve(sizeof(*record), WIRE_LOST_RANGE_RING);
   if (!record) return;
@@ -72,6 +73,16 @@ static __always_inline void write_range(struct inflight* call, struct range* ran
   record->range_bytes = range->bytes;
   record->walk = walk;
   submit(record);
+}
+
+/* From here on its releases come with their pages, so that each lazily freed page
+ * can be followed. Kept for the life of the process: an exec starts without, but to
+ * be told apart that would need one more look at every call. */
+static __always_inline void uses_madv_free(struct inflight* call) {
+  if (call->write_pages) return;
+  struct wire_target* target = current_target();
+  if (target) __sync_fetch_and_or(&target->flags, WIRE_TARGET_LAZY);
+  call->write_pages = 1;
 }
 
 /* The pages are counted while the record is already reserved: its place in the
@@ -85,7 +96,7 @@ static __noinline int release_begins(void* context, struct inflight* call) {
     return 0;
   }
   struct wire_walk walk = {};
-  look_at_range(&call->first, &walk);
+  look_at_range(&call->first, call, &walk);
   call->resident_pages = walk.resident_pages;
   call->state = INFLIGHT_RELEASE;
   fill_call(record, WIRE_RELEASE_BEGIN, call, stack_key, 0);
@@ -123,7 +134,7 @@ static long look_at_iovec(__u32 index, void* context) {
   struct iovec_walk* state = context;
   struct inflight* call = inflight_current();
   if (!call || read_iovec(call, index, &state->range)) return 1;
-  look_at_range(&state->range, &state->walk);
+  look_at_range(&state->range, 0, &state->walk);
   return 0;
 }
 
@@ -134,8 +145,8 @@ static __always_inline void look_after(struct inflight* call, struct wire_walk* 
     *out = state.walk;
     return;
   }
-  look_at_range(&call->first, out);
-  if (call->second.bytes) look_at_range(&call->second, out);
+  look_at_range(&call->first, 0, out);
+  if (call->second.bytes) look_at_range(&call->second, 0, out);
 }
 
 static __noinline int release_ended(struct inflight* call, long ret) {
@@ -160,7 +171,7 @@ static __noinline int plain_call_ended(void* context, struct inflight* call, lon
       call->first.address = ret;
       call->first.bytes = page_align(call->args[1]);
     }
-    look_at_range(&call->first, &walk);
+    look_at_range(&call->first, 0, &walk);
   }
   __u64 stack_key = user_stack(context);
   struct wire_call* record = reserve(sizeof(*record), WIRE_LOST_CALL_RING);

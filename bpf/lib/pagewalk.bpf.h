@@ -13,7 +13,7 @@
 #ifndef MADVTRACE_PAGEWALK_BPF_H
 #define MADVTRACE_PAGEWALK_BPF_H
 
-#include "maps.bpf.h"
+#include "emit.bpf.h"
 
 #define PAGE_SHIFT 12
 #define PAGE_BYTES (1UL << PAGE_SHIFT)
@@ -70,6 +70,11 @@ struct walk {
   __u64 huge;
   __u32 tables_left; /* that may still be read */
   __u32 failed;
+  __u32 write_pages;                     /* a WIRE_PAGES for every chunk that holds anything */
+  __u32 first;                           /* page of the chunk being counted */
+  __u64 begin_ns;                        /* of the call, for its WIRE_PAGES */
+  __u64 resident_bits[WIRE_CHUNK_WORDS]; /* of the chunk being counted */
+  __u64 clean_bits[WIRE_CHUNK_WORDS];
   __u64 entry[TABLE_ENTRIES]; /* the page table being counted */
 };
 
@@ -86,9 +91,15 @@ struct {
 
 #define opaque(v) asm volatile("" : "+r"(v))
 
-/* Adds one entry, without branches: with data-dependent branches the verifier
- * would follow every path through 512 of them. */
-static __always_inline void count_entry(struct entry_counts* counts, __u64 entry) {
+/* One entry, without branches: with data-dependent branches the verifier would follow
+ * every path through 512 of them. */
+struct entry_state {
+  __u64 resident; /* each 0 or 1 */
+  __u64 clean;
+  __u64 swap;
+};
+
+static __always_inline struct entry_state state_of(__u64 entry) {
   __u64 present = (entry | (entry >> 8)) & 1;
   __u64 resident = present & ~(entry >> ENTRY_SPECIAL_BIT);
   __u64 dirty = (entry >> ENTRY_DIRTY_BIT) | (entry >> ENTRY_SAVED_DIRTY_BIT);
@@ -96,29 +107,48 @@ static __always_inline void count_entry(struct entry_counts* counts, __u64 entry
   opaque(used);
   __u64 real_swap = (entry >> ENTRY_SWAP_TYPE_SHIFT) - SWAP_TYPES_AT_LEAST;
   opaque(real_swap);
-  counts->resident += resident;
-  counts->clean += resident & ~dirty;
-  counts->swap += (present ^ 1) & (used >> 63) & (real_swap >> 63);
+  return (struct entry_state){
+      .resident = resident,
+      .clean = resident & ~dirty,
+      .swap = (present ^ 1) & (used >> 63) & (real_swap >> 63),
+  };
 }
 
 static long count_copied_entry(__u32 index, void* slot) {
   struct walk* walk = bpf_map_lookup_elem(&walks, slot);
   if (!walk || index >= TABLE_ENTRIES) return 1;
-  count_entry(&walk->counts, walk->entry[index]);
+  struct entry_state state = state_of(walk->entry[index]);
+  __u32 page = (walk->first + index) & (TABLE_ENTRIES - 1);
+  walk->counts.resident += state.resident;
+  walk->counts.clean += state.clean;
+  walk->counts.swap += state.swap;
+  walk->resident_bits[page >> 6] |= state.resident << (page & 63);
+  walk->clean_bits[page >> 6] |= state.clean << (page & 63);
   return 0;
 }
 
-/* Counts all of a copied table. A global function: the verifier follows its 512
- * rounds once, not once per caller. */
-__noinline int count_copied_table(__u32 slot) {
+/* Counts 64 entries of a whole copied table. Global functions: the verifier follows
+ * their rounds once, not once per caller. */
+__noinline int count_copied_word(__u32 slot, __u32 word) {
   struct walk* walk = bpf_map_lookup_elem(&walks, &slot);
-  if (!walk) return 0;
+  if (!walk || word >= WIRE_CHUNK_WORDS) return 0;
   struct entry_counts counts = {};
+  __u64 resident_bits = 0, clean_bits = 0;
+  __u32 first = word * 64;
 #pragma clang loop unroll(disable)
-  for (int i = 0; i < TABLE_ENTRIES; i++) count_entry(&counts, walk->entry[i]);
+  for (__u32 bit = 0; bit < 64; bit++) {
+    struct entry_state state = state_of(walk->entry[(first + bit) & (TABLE_ENTRIES - 1)]);
+    counts.resident += state.resident;
+    counts.clean += state.clean;
+    counts.swap += state.swap;
+    resident_bits |= state.resident << bit;
+    clean_bits |= state.clean << bit;
+  }
   walk->counts.resident += counts.resident;
   walk->counts.clean += counts.clean;
   walk->counts.swap += counts.swap;
+  walk->resident_bits[word] = resident_bits;
+  walk->clean_bits[word] = clean_bits;
   return 0;
 }
 
@@ -133,28 +163,62 @@ static __always_inline __u64 table_of(__u64 entry) { return direct_map_base + (e
 
 static __always_inline __u64 next_boundary(__u64 address, __u32 shift) { return ((address >> shift) + 1) << shift; }
 
+static __always_inline void clear_bits(struct walk* walk) {
+  for (int i = 0; i < WIRE_CHUNK_WORDS; i++) walk->resident_bits[i] = walk->clean_bits[i] = 0;
+}
+
 /* Counts the part of [walk->at, last) that one page table maps. */
 static __always_inline void count_table(struct walk* walk, __u32* slot, __u64 pmd, __u64 last) {
-  __u64 first = (walk->at >> PAGE_SHIFT) & (TABLE_ENTRIES - 1);
   __u64 entries = (last - walk->at) >> PAGE_SHIFT;
   walk->tables_left--;
   if (entries == TABLE_ENTRIES) {
     walk->failed |= !!bpf_probe_read_kernel(walk->entry, sizeof(walk->entry), (void*)table_of(pmd));
-    if (!walk->failed) count_copied_table(*slot);
+    if (walk->failed) return;
+    for (__u32 word = 0; word < WIRE_CHUNK_WORDS; word++) count_copied_word(*slot, word);
     return;
   }
   __u64 bytes = (entries & (TABLE_ENTRIES - 1)) * sizeof(__u64);
+  __u64 first = walk->first & (TABLE_ENTRIES - 1);
   walk->failed |= !!bpf_probe_read_kernel(walk->entry, bytes, (void*)(table_of(pmd) + first * sizeof(__u64)));
-  if (!walk->failed) bpf_loop(entries, count_copied_entry, slot, 0);
+  if (walk->failed) return;
+  clear_bits(walk);
+  bpf_loop(entries, count_copied_entry, slot, 0);
 }
 
 static __always_inline void count_huge(struct walk* walk, __u64 pmd, __u64 last) {
   __u64 pages = (last - walk->at) >> PAGE_SHIFT;
   /* Bit 12 of a huge entry is its PAT bit, not part of the frame. */
-  if (huge_zero_frame && ((pmd & ENTRY_FRAME) >> PMD_SHIFT) == (huge_zero_frame >> (PMD_SHIFT - PAGE_SHIFT))) return;
-  walk->counts.resident += pages;
-  walk->huge += pages;
-  if (!(pmd & ENTRY_DIRTY)) walk->counts.clean += pages;
+  bool zero = huge_zero_frame && ((pmd & ENTRY_FRAME) >> PMD_SHIFT) == (huge_zero_frame >> (PMD_SHIFT - PAGE_SHIFT));
+  __u64 resident = zero ? 0 : ~0UL;
+  __u64 clean = pmd & ENTRY_DIRTY ? 0 : resident;
+  for (int i = 0; i < WIRE_CHUNK_WORDS; i++) {
+    walk->resident_bits[i] = resident;
+    walk->clean_bits[i] = clean;
+  }
+  walk->counts.resident += pages & resident;
+  walk->huge += pages & resident;
+  walk->counts.clean += pages & clean;
+}
+
+/* Which pages of [walk->at, last) are resident, of the chunk that was just counted. */
+static __always_inline void write_pages(struct walk* walk, __u32 pid, __u64 last, __u32 flags) {
+  struct wire_pages* record = reserve(sizeof(*record), WIRE_LOST_PAGES_RING);
+  if (!record) return;
+  fill_header(&record->header, sizeof(*record), WIRE_PAGES);
+  if (flags & WIRE_PAGES_ON_DEMAND) {
+    record->header.pid = pid;
+    record->header.tid = 0;
+  }
+  record->begin_ns = walk->begin_ns;
+  record->chunk_addr = (walk->at >> PMD_SHIFT) << PMD_SHIFT;
+  record->first_page = walk->first;
+  record->pages = (last - walk->at) >> PAGE_SHIFT;
+  record->flags = flags;
+  for (int i = 0; i < WIRE_CHUNK_WORDS; i++) {
+    record->resident[i] = walk->resident_bits[i];
+    record->clean[i] = walk->clean_bits[i];
+  }
+  submit(record);
 }
 
 static long walk_step(__u32 index, void* slot) {
@@ -186,12 +250,15 @@ static long walk_step(__u32 index, void* slot) {
   entry = read_entry(table_of(entry), at, PMD_SHIFT);
   __u64 next = next_boundary(at, PMD_SHIFT);
   __u64 last = next < walk->end ? next : walk->end;
+  __u64 before = walk->counts.resident;
+  walk->first = (at >> PAGE_SHIFT) & (TABLE_ENTRIES - 1);
   if ((entry & ENTRY_HUGE) && (entry & (ENTRY_PRESENT | ENTRY_PROTNONE))) {
     count_huge(walk, entry, last);
   } else if (entry & ENTRY_PRESENT) {
     if (!walk->tables_left) return 1;
     count_table(walk, slot, entry, last);
   }
+  if (walk->write_pages && walk->counts.resident != before) write_pages(walk, 0, last, 0);
   walk->at = next;
   return 0;
 }
@@ -209,6 +276,7 @@ __noinline int page_walk(__u64 pgd, __u64 address, __u64 bytes, __u32 slot, stru
   /* Whatever the program passed: never walk outside of user space. */
   walk->end = end > user_end || end < address ? user_end : end;
   walk->counts.resident = walk->counts.clean = walk->counts.swap = walk->huge = 0;
+  clear_bits(walk);
   walk->tables_left = slot == WALK_SLOT_ON_DEMAND ? ON_DEMAND_TABLE_LIMIT : walk_table_limit;
   walk->failed = !pgd;
   bpf_loop(WALK_STEP_LIMIT, walk_step, &slot, 0);

@@ -77,12 +77,18 @@ static __always_inline void probe_range(struct range* range, struct wire_walk* o
   out->walk_ns += (__u32)(bpf_ktime_get_ns() - begin_ns);
 }
 
-static __noinline int look_at_range(struct range* range, struct wire_walk* out) {
+/* `call`: for which the pages are written out one by one, if its process is lazy. */
+static __noinline int look_at_range(struct range* range, struct inflight* call, struct wire_walk* out) {
   if (!range || !out) return 0;
   if (!page_table_levels) {
     probe_range(range, out);
     return 0;
   }
+  __u32 slot = WALK_SLOT_CALL;
+  struct walk* walk = bpf_map_lookup_elem(&walks, &slot);
+  if (!walk) return 0;
+  walk->write_pages = call && call->write_pages;
+  walk->begin_ns = call ? call->begin_ns : 0;
   page_walk((__u64)BPF_CORE_READ(current_mm(), pgd), range->address, range->bytes, WALK_SLOT_CALL, out);
   if (out->clean_pages) out->flags |= clean_pages_flag(range);
   return 0;

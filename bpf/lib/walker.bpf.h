@@ -18,18 +18,28 @@ struct {
 static long run_walk_job(__u32 index, void* context) {
   struct wire_walk_job* job = bpf_map_lookup_elem(&walk_jobs, &index);
   if (!job) return 1;
-  struct wire_walk walk = {};
+  struct wire_walk counted = {};
+  __u32 slot = WALK_SLOT_ON_DEMAND;
+  struct walk* walk = bpf_map_lookup_elem(&walks, &slot);
+  if (!walk) return 1;
   __u32 pid = job->pid;
   struct wire_target* target = bpf_map_lookup_elem(&targets, &pid);
   __u64 mm = target ? target->mm : 0;
   job->gone = 1;
   if (!mm) return 0;
-  page_walk((__u64)BPF_CORE_READ((struct mm_struct*)mm, pgd), job->addr, job->bytes, WALK_SLOT_ON_DEMAND, &walk);
+  walk->write_pages = 0;
+  walk->begin_ns = bpf_ktime_get_ns();
+  __u64 address = job->addr;
+  page_walk((__u64)BPF_CORE_READ((struct mm_struct*)mm, pgd), address, job->bytes, WALK_SLOT_ON_DEMAND, &counted);
   /* The process may have exited or exec'd under the walk: then it means nothing. */
   target = bpf_map_lookup_elem(&targets, &pid);
   if (!target || target->mm != mm) return 0;
-  job->walk = walk;
+  job->walk = counted;
   job->gone = 0;
+  if (!(job->flags & WIRE_JOB_PAGES) || !(counted.flags & WIRE_WALK_DONE)) return 0;
+  walk->at = address;
+  walk->first = (address >> PAGE_SHIFT) & (TABLE_ENTRIES - 1);
+  write_pages(walk, pid, address + job->bytes, WIRE_PAGES_ON_DEMAND);
   return 0;
 }
 

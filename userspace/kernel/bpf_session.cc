@@ -20,8 +20,8 @@ namespace {
 
 // Indexed by enum wire_loss. Documented in docs/csv-schema.md.
 constexpr std::array<const char*, WIRE_LOSSES> kLossNames{
-    "call_ring_full",     "end_ring_full",     "range_ring_full",  "stack_ring_full", "process_ring_full",
-    "inflight_no_memory", "target_table_full", "stack_unreadable", "page_walk_failed"};
+    "call_ring_full",     "end_ring_full",     "range_ring_full",  "stack_ring_full",  "process_ring_full",
+    "inflight_no_memory", "target_table_full", "stack_unreadable", "page_walk_failed", "pages_ring_full"};
 
 // The collector is woken when a sixteenth of the ring is full.
 constexpr std::uint64_t kWakeupFraction = 16;
@@ -63,6 +63,11 @@ Result<std::unique_ptr<BpfSession>> BpfSession::load(const SessionOptions& optio
   } else {
     bpf_program__set_autoload(skeleton.progs.run_walk_jobs, false);
   }
+  // A program on a tracepoint that this kernel was built without would keep all from loading.
+  for (const Hook& hook : reclaim_hooks(skeleton)) {
+    const std::string name = hook.name.substr(hook.name.find(':') + 1);
+    if (libbpf_find_vmlinux_btf_id(name.c_str(), BPF_TRACE_RAW_TP) < 0) bpf_program__set_autoload(hook.program, false);
+  }
   const int error = madvtrace_bpf::load(&skeleton);
   if (error != 0) return tl::unexpected(load_error(-error));
 
@@ -78,6 +83,15 @@ Result<std::unique_ptr<BpfSession>> BpfSession::load(const SessionOptions& optio
 }
 
 std::vector<Hook> BpfSession::hooks() const { return base_hooks(*skeleton_); }
+std::vector<Hook> BpfSession::optional_hooks() const { return reclaim_hooks(*skeleton_); }
+
+std::array<std::uint64_t, 3> BpfSession::reclaim_runs() const {
+  std::array<std::uint64_t, WIRE_RECLAIMERS> runs{};
+  for (std::size_t i = 0; i < runs.size(); ++i) {
+    runs.at(i) = *static_cast<const volatile __u64*>(&skeleton_->bss->reclaim_runs[i]);
+  }
+  return runs;
+}
 
 Status BpfSession::attach_all() {
   const Result<TraceFs> tracefs = TraceFs::open();
@@ -89,6 +103,10 @@ Status BpfSession::attach_all() {
       return tl::unexpected(link.error());
     }
     links_.push_back(std::move(*link));
+  }
+  for (const Hook& hook : optional_hooks()) {
+    if (!bpf_program__autoload(hook.program)) continue;
+    if (Result<Link> link = attach(hook, *tracefs)) links_.push_back(std::move(*link));
   }
   return {};
 }

@@ -8,6 +8,7 @@
 // kernel removes it all.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -61,7 +62,11 @@ class BpfSession {
   // left out.
   std::map<std::string, std::uint64_t> losses() const;
 
+  // How often each kind of reclaim has been seen to run, by enum wire_reclaimer.
+  std::array<std::uint64_t, 3> reclaim_runs() const;
+
   std::vector<Hook> hooks() const;
+  std::vector<Hook> optional_hooks() const;
 
  private:
   struct SkeletonDeleter {

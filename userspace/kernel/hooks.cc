@@ -57,6 +57,14 @@ std::vector<Hook> base_hooks(madvtrace_bpf& skeleton) {
           {"syscalls:sys_enter_brk", programs.on_brk_enter}};
 }
 
+std::vector<Hook> reclaim_hooks(madvtrace_bpf& skeleton) {
+  auto& programs = skeleton.progs;
+  return {{"vmscan:mm_vmscan_memcg_reclaim_end", programs.on_memcg_reclaim_end},
+          {"vmscan:mm_vmscan_direct_reclaim_end", programs.on_direct_reclaim_end},
+          {"vmscan:mm_vmscan_kswapd_wake", programs.on_kswapd_wake},
+          {"vmscan:mm_vmscan_kswapd_sleep", programs.on_kswapd_sleep}};
+}
+
 Result<Link> attach(const Hook& hook, const TraceFs& tracefs) {
   take_first_libbpf_warning();
   if (hook.name.starts_with(kSyscalls)) return attach_syscall(hook, tracefs);

@@ -29,6 +29,10 @@ struct Hook {
 // seen of which the end would be missed.
 std::vector<Hook> base_hooks(madvtrace_bpf& skeleton);
 
+// Those that tell when the kernel reclaims. Each may be missing (a kernel without
+// memory cgroups has no memcg reclaim): then only the timer makes us look.
+std::vector<Hook> reclaim_hooks(madvtrace_bpf& skeleton);
+
 Result<Link> attach(const Hook& hook, const TraceFs& tracefs);
 
 }  // namespace madvtrace

@@ -40,6 +40,22 @@ bool PageWalker::run(std::uint32_t jobs) const {
   return bpf_prog_test_run_opts(program_, &options) == 0;
 }
 
+bool PageWalker::look(std::uint32_t pid, std::span<const std::uint64_t> chunk_addrs) {
+  static_assert(kChunksAtOnce == WIRE_WALK_JOBS);
+  constexpr std::uint64_t kChunk = WIRE_CHUNK_PAGES * kPageBytes;
+  const std::size_t jobs = std::min(chunk_addrs.size(), kChunksAtOnce);
+  for (std::size_t i = 0; i < jobs; ++i) {
+    jobs_[i] = {.pid = pid,
+                .gone = 1,
+                .addr = chunk_addrs[i],
+                .bytes = kChunk,
+                .flags = WIRE_JOB_PAGES,
+                .reserved = 0,
+                .walk = {}};
+  }
+  return run(static_cast<std::uint32_t>(jobs));
+}
+
 std::optional<WalkTotals> PageWalker::sum(std::uint32_t pid, std::span<const AddressRange> ranges) {
   WalkTotals totals;
   std::vector<AddressRange> left(ranges.rbegin(), ranges.rend());
@@ -48,7 +64,13 @@ std::optional<WalkTotals> PageWalker::sum(std::uint32_t pid, std::span<const Add
     std::vector<AddressRange> batch(left.end() - static_cast<std::ptrdiff_t>(jobs), left.end());
     left.resize(left.size() - jobs);
     for (std::size_t i = 0; i < jobs; ++i) {
-      jobs_[i] = {.pid = pid, .gone = 1, .addr = batch[i].begin, .bytes = batch[i].bytes(), .walk = {}};
+      jobs_[i] = {.pid = pid,
+                  .gone = 1,
+                  .addr = batch[i].begin,
+                  .bytes = batch[i].bytes(),
+                  .flags = 0,
+                  .reserved = 0,
+                  .walk = {}};
     }
     if (!run(static_cast<std::uint32_t>(jobs))) return std::nullopt;
     for (std::size_t i = 0; i < jobs; ++i) {

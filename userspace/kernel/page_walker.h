@@ -32,6 +32,11 @@ class PageWalker {
   PageWalker& operator=(PageWalker&&) = delete;
   ~PageWalker();
 
+  // Has the kernel side write which pages of these chunks (2 MiB each, at most
+  // kChunksAtOnce) are resident into the ring. False: it cannot.
+  static constexpr std::size_t kChunksAtOnce = 512;
+  bool look(std::uint32_t pid, std::span<const std::uint64_t> chunk_addrs);
+
   // The sum over the ranges; nothing if the process is gone or a walk failed.
   std::optional<WalkTotals> sum(std::uint32_t pid, std::span<const AddressRange> ranges);
 

@@ -83,6 +83,26 @@ struct PlainCall {
   Walk walk;
 };
 
+inline constexpr std::uint64_t kChunkBytes = std::uint64_t{2} << 20;  // what one page table maps
+inline constexpr std::size_t kChunkPages = kChunkBytes / kPageBytes;
+
+// Which pages of a chunk are resident, and which of those clean; bits outside of
+// [first_page, first_page + pages) mean nothing.
+struct Pages {
+  Stamp stamp;
+  std::uint64_t begin_ns = 0;  // of the release it belongs to; on demand: of the look itself
+  std::uint64_t chunk_addr = 0;
+  std::uint32_t first_page = 0;
+  std::uint32_t pages = 0;
+  bool on_demand = false;
+  std::array<std::uint64_t, kChunkPages / 64> resident_bits{};
+  std::array<std::uint64_t, kChunkPages / 64> clean_bits{};
+
+  bool covers(std::size_t page) const { return page >= first_page && page < first_page + pages; }
+  bool resident(std::size_t page) const { return (resident_bits[page / 64] >> (page % 64) & 1U) != 0; }
+  bool clean(std::size_t page) const { return (clean_bits[page / 64] >> (page % 64) & 1U) != 0; }
+};
+
 struct Stack {
   Stamp stamp;
   std::uint64_t stack_key = 0;
@@ -156,6 +176,15 @@ struct Frames {
   std::string text;
 };
 
+enum class Reclaimer : std::uint8_t { kKswapd, kMemcg, kDirect };
+
+// Some reclaim of this kind ended between from_ns and to_ns, somewhere on the machine.
+struct Reclaim {
+  Reclaimer by = Reclaimer::kKswapd;
+  std::uint64_t from_ns = 0;
+  std::uint64_t to_ns = 0;
+};
+
 // That many more were lost for this reason, here.
 struct Loss {
   std::string cause;
@@ -175,7 +204,7 @@ struct RunEnd {
   std::uint64_t self_max_rss_bytes = 0;
 };
 
-using Event = std::variant<ReleaseBegin, ReleaseRange, ReleaseEnd, PlainCall, Stack, Fork, Exec, Exit, RunInfo,
-                           ClockAnchor, ProcessInfo, Sample, Frames, Loss, CommandEnd, RunEnd>;
+using Event = std::variant<ReleaseBegin, ReleaseRange, ReleaseEnd, PlainCall, Pages, Stack, Fork, Exec, Exit, RunInfo,
+                           ClockAnchor, ProcessInfo, Sample, Frames, Reclaim, Loss, CommandEnd, RunEnd>;
 
 }  // namespace madvtrace

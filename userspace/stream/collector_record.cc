@@ -68,6 +68,11 @@ Body body_of(const Frames& e) { return {CollectorKind::kFrames, {}, {{"stack_key
 
 Body body_of(const Loss& e) { return {CollectorKind::kLoss, {}, {{"cause", e.cause}, {"count", e.count}}}; }
 
+Body body_of(const Reclaim& e) {
+  return {
+      CollectorKind::kReclaim, {}, {{"by", static_cast<unsigned>(e.by)}, {"from_ns", e.from_ns}, {"to_ns", e.to_ns}}};
+}
+
 Body body_of(const CommandEnd& e) {
   return {CollectorKind::kCommandEnd, {}, {{"pid", e.pid}, {"wait_status", e.wait_status}}};
 }
@@ -157,6 +162,12 @@ std::optional<Event> event_of(CollectorKind kind, const Stamp& stamp, const Json
       return Frames{.stack_key = get_u64(json, "stack_key"), .text = get_text(json, "text")};
     case CollectorKind::kLoss:
       return Loss{.cause = get_text(json, "cause"), .count = get_u64(json, "count")};
+    case CollectorKind::kReclaim: {
+      const std::uint64_t by = get_u64(json, "by");
+      if (by > static_cast<std::uint64_t>(Reclaimer::kDirect)) return std::nullopt;
+      return Reclaim{
+          .by = static_cast<Reclaimer>(by), .from_ns = get_u64(json, "from_ns"), .to_ns = get_u64(json, "to_ns")};
+    }
     case CollectorKind::kCommandEnd:
       return CommandEnd{.pid = static_cast<std::uint32_t>(get_u64(json, "pid")),
                         .wait_status = static_cast<std::int32_t>(get_i64(json, "wait_status"))};

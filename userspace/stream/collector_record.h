@@ -25,6 +25,8 @@ enum class CollectorKind : std::uint16_t {
   kLoss = 69,
   kCommandEnd = 70,
   kRunEnd = 71,
+  kReclaim = 72,
+  kLast = kReclaim,
 };
 
 // The longest record of any kind, its header included.

@@ -96,6 +96,24 @@ Decoded decode_end(RecordBytes record) {
           .stamp = stamp_of(end->header), .begin_ns = end->begin_ns, .ret = end->ret, .after = walk_of(end->after)}};
 }
 
+Decoded decode_pages(RecordBytes record) {
+  const auto pages = read_whole<wire_pages>(record);
+  if (!pages) return bad(DecodeError::kTruncated);
+  const bool aligned = pages->chunk_addr % kChunkBytes == 0;
+  if (!aligned || pages->pages == 0 || pages->first_page + pages->pages > WIRE_CHUNK_PAGES) {
+    return bad(DecodeError::kField);
+  }
+  Pages event{.stamp = stamp_of(pages->header),
+              .begin_ns = pages->begin_ns,
+              .chunk_addr = pages->chunk_addr,
+              .first_page = pages->first_page,
+              .pages = pages->pages,
+              .on_demand = (pages->flags & WIRE_PAGES_ON_DEMAND) != 0};
+  std::copy(std::begin(pages->resident), std::end(pages->resident), event.resident_bits.begin());
+  std::copy(std::begin(pages->clean), std::end(pages->clean), event.clean_bits.begin());
+  return {.event = event};
+}
+
 Decoded decode_stack(RecordBytes record) {
   constexpr std::size_t kFixed = sizeof(wire_stack) - sizeof(wire_stack::addresses);
   if (record.size() < kFixed || record.size() > sizeof(wire_stack)) return bad(DecodeError::kTruncated);
@@ -160,6 +178,8 @@ Decoded decode_record(RecordBytes record) {
       return decode_end(record);
     case WIRE_CALL:
       return decode_call(record, /*is_begin=*/false);
+    case WIRE_PAGES:
+      return decode_pages(record);
     case WIRE_STACK:
       return decode_stack(record);
     case WIRE_FORK:
@@ -172,7 +192,7 @@ Decoded decode_record(RecordBytes record) {
       break;
   }
   if (header.kind < static_cast<std::uint16_t>(CollectorKind::kRunInfo) ||
-      header.kind > static_cast<std::uint16_t>(CollectorKind::kRunEnd)) {
+      header.kind > static_cast<std::uint16_t>(CollectorKind::kLast)) {
     return bad(DecodeError::kUnknownKind);
   }
   std::optional<Event> event = decode_collector_record(record);

@@ -14,7 +14,7 @@
 namespace madvtrace {
 namespace {
 
-constexpr std::size_t kChunkBytes = std::size_t{256} << 10;
+constexpr std::size_t kFlushBytes = std::size_t{256} << 10;
 
 template <class T>
 std::string_view bytes_of(const T& value) {
@@ -49,7 +49,7 @@ void RecordingWriter::on_record(RecordBytes record) {
   }
   chunk_.append(reinterpret_cast<const char*>(record.data()), record.size());
   ++records_;
-  if (chunk_.size() >= kChunkBytes) flush();
+  if (chunk_.size() >= kFlushBytes) flush();
 }
 
 void RecordingWriter::flush() {
