@@ -284,6 +284,76 @@ void bad_records(StreamBuilder& stream) {
   stream.at(1000 * kMsNs).finish();
 }
 
+// One MiB is lazily freed, 64 pages at a time get another fate each.
+void fates(StreamBuilder& stream) {
+  stream.start().add(sample(20));
+  stream.at(100 * kMsNs).begin(madvise(kHeap, kMiB, kFree), walked(256));
+  stream.pages(100 * kMsNs, {.chunk_addr = kHeap, .seen = {0, 256}, .dirty = {{0, 256}}});
+  stream.at(101 * kMsNs).end(100 * kMsNs, 0);
+  stream.at(500 * kMsNs).look({.chunk_addr = kHeap, .clean = {{0, 256}}});
+  stream.at(1000 * kMsNs);
+  stream.add(
+      Reclaim{.by = Reclaimer::kMemcg, .from_ns = kStartMonoNs + 900 * kMsNs, .to_ns = kStartMonoNs + 1000 * kMsNs});
+  // 0-63 are reclaimed, 64-127 rewritten.
+  stream.look({.chunk_addr = kHeap, .dirty = {{64, 64}}, .clean = {{128, 128}}}).add(sample(20, 1));
+  // 128-191 are released again.
+  stream.at(1500 * kMsNs).begin(madvise(kHeap + 128 * 4096, 64 * 4096, kDontneed), walked(64, 64));
+  stream.pages(1500 * kMsNs, {.chunk_addr = kHeap, .seen = {128, 64}, .clean = {{128, 64}}});
+  stream.at(1501 * kMsNs).end(1500 * kMsNs, 0);
+  // 192-223 are unmapped; 224-255 are still there at the end.
+  stream.at(2000 * kMsNs).begin(munmap(kHeap + 192 * 4096, 32 * 4096), walked(32, 32));
+  stream.pages(2000 * kMsNs, {.chunk_addr = kHeap, .seen = {192, 32}, .clean = {{192, 32}}});
+  stream.at(2001 * kMsNs).end(2000 * kMsNs, 0);
+  stream.at(2500 * kMsNs).look({.chunk_addr = kHeap, .clean = {{224, 32}}}).add(sample(19)).finish();
+}
+
+// Whatever was lazily freed goes with the process.
+void fate_exited(StreamBuilder& stream) {
+  stream.start();
+  stream.at(100 * kMsNs).begin(madvise(kHeap, kMiB, kFree), walked(256));
+  stream.pages(100 * kMsNs, {.chunk_addr = kHeap, .seen = {0, 256}, .dirty = {{0, 256}}});
+  stream.at(101 * kMsNs).end(100 * kMsNs, 0);
+  stream.at(700 * kMsNs).exit(0).at(1000 * kMsNs).finish();
+}
+
+// Half of a call's pages are known to have been released again when a new mapping
+// replaces the middle of them; a look that began before a call ended says nothing.
+void fates_partly_superseded(StreamBuilder& stream) {
+  stream.start();
+  stream.at(100 * kMsNs).begin(madvise(kHeap, kMiB, kFree), walked(256));
+  stream.pages(100 * kMsNs, {.chunk_addr = kHeap, .seen = {0, 256}, .dirty = {{0, 256}}});
+  stream.at(101 * kMsNs).end(100 * kMsNs, 0);
+  // 64-191 again: 64-95 had been written to, 96-127 were gone.
+  stream.at(600 * kMsNs).begin(madvise(kHeap + 64 * 4096, 128 * 4096, kFree), walked(96, 64));
+  stream.pages(600 * kMsNs, {.chunk_addr = kHeap, .seen = {64, 128}, .dirty = {{64, 32}}, .clean = {{128, 64}}});
+  stream.at(602 * kMsNs).end(600 * kMsNs, 0);
+  stream.look({.chunk_addr = kHeap});
+  stream.at(1000 * kMsNs).finish();
+}
+
+// What is concluded after records were lost is labelled so.
+void fates_after_loss(StreamBuilder& stream) {
+  stream.start();
+  stream.at(100 * kMsNs).begin(madvise(kHeap, kMiB, kFree), walked(256));
+  stream.pages(100 * kMsNs, {.chunk_addr = kHeap, .seen = {0, 256}, .dirty = {{0, 256}}});
+  stream.at(101 * kMsNs).end(100 * kMsNs, 0);
+  stream.at(500 * kMsNs).lost(3).look({.chunk_addr = kHeap, .clean = {{0, 128}}});
+  stream.at(900 * kMsNs).add(Loss{.cause = "call_ring_full", .count = 3}).at(1000 * kMsNs).finish();
+}
+
+// MADV_FREE over a hole frees what is mapped and answers ENOMEM; one that is refused
+// frees nothing.
+void fates_of_errors(StreamBuilder& stream) {
+  stream.start();
+  stream.at(100 * kMsNs).begin(madvise(kHeap, kMiB, kFree), walked(200));
+  stream.pages(100 * kMsNs, {.chunk_addr = kHeap, .seen = {0, 256}, .dirty = {{0, 100}, {156, 100}}});
+  stream.at(101 * kMsNs).end(100 * kMsNs, -12, walked(200, 200));
+  stream.at(200 * kMsNs).begin(madvise(kHeap + kMiB, kMiB / 2, kFree), walked(128));
+  stream.pages(200 * kMsNs, {.chunk_addr = kHeap, .seen = {256, 128}, .dirty = {{256, 128}}});
+  stream.at(201 * kMsNs).end(200 * kMsNs, -22, walked(128));
+  stream.at(1000 * kMsNs).finish();
+}
+
 struct Case {
   std::string_view name;
   void (*build)(StreamBuilder&);
@@ -291,6 +361,11 @@ struct Case {
 
 constexpr std::array kCases{Case{"dontneed", dontneed},
                             Case{"free_then_dontneed", free_then_dontneed},
+                            Case{"fates", fates},
+                            Case{"fate_exited", fate_exited},
+                            Case{"fates_partly_superseded", fates_partly_superseded},
+                            Case{"fates_after_loss", fates_after_loss},
+                            Case{"fates_of_errors", fates_of_errors},
                             Case{"hole", hole},
                             Case{"einval", einval},
                             Case{"capped", capped},

@@ -116,6 +116,37 @@ StreamBuilder& StreamBuilder::end(std::uint64_t begin_at_ns, std::int64_t ret, c
                                .after = after}));
 }
 
+StreamBuilder& StreamBuilder::write_pages(std::uint64_t begin_ns, const ChunkSpec& chunk, std::uint32_t flags) {
+  wire_pages record{};
+  record.header = header(WIRE_PAGES, sizeof(record));
+  if ((flags & WIRE_PAGES_ON_DEMAND) != 0) record.header.tid = 0;
+  record.begin_ns = begin_ns;
+  record.chunk_addr = chunk.chunk_addr;
+  record.first_page = static_cast<std::uint16_t>(chunk.seen.first);
+  record.pages = static_cast<std::uint16_t>(chunk.seen.count);
+  record.flags = flags;
+  const auto set = [](auto& words, const std::vector<PageSpan>& spans) {
+    for (const PageSpan& span : spans) {
+      for (std::uint32_t page = span.first; page < span.first + span.count; ++page) {
+        words[page / 64] |= std::uint64_t{1} << (page % 64);
+      }
+    }
+  };
+  set(record.resident, chunk.dirty);
+  set(record.resident, chunk.clean);
+  set(record.clean, chunk.clean);
+  return raw(std::string(reinterpret_cast<const char*>(&record), sizeof(record)));
+}
+
+StreamBuilder& StreamBuilder::pages(std::uint64_t begin_at_ns, const ChunkSpec& chunk) {
+  return write_pages(kStartMonoNs + begin_at_ns, chunk, 0);
+}
+
+StreamBuilder& StreamBuilder::look(const ChunkSpec& chunk) {
+  constexpr std::uint64_t kTakesNs = 1000;
+  return write_pages(mono_ns_ - kTakesNs, chunk, WIRE_PAGES_ON_DEMAND);
+}
+
 StreamBuilder& StreamBuilder::plain(const CallSpec& call, std::uint64_t begin_at_ns, std::int64_t ret,
                                     const wire_walk& walk) {
   wire_call record{};

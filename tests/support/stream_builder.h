@@ -43,6 +43,19 @@ struct CallSpec {
 CallSpec madvise(std::uint64_t address, std::uint64_t bytes, std::int32_t advice);
 CallSpec munmap(std::uint64_t address, std::uint64_t bytes);
 
+// Pages of a chunk, by their numbers in it.
+struct PageSpan {
+  std::uint32_t first = 0;
+  std::uint32_t count = 0;
+};
+// What a look at a chunk found: the rest of `seen` holds nothing.
+struct ChunkSpec {
+  std::uint64_t chunk_addr = 0;
+  PageSpan seen{0, WIRE_CHUNK_PAGES};
+  std::vector<PageSpan> dirty;
+  std::vector<PageSpan> clean;
+};
+
 class StreamBuilder {
  public:
   // What the next records carry, until it is changed.
@@ -55,6 +68,8 @@ class StreamBuilder {
   StreamBuilder& begin(const CallSpec& call, const wire_walk& walk);
   StreamBuilder& range(std::uint64_t begin_at_ns, std::uint64_t address, std::uint64_t bytes, const wire_walk& walk);
   StreamBuilder& end(std::uint64_t begin_at_ns, std::int64_t ret, const wire_walk& after = {});
+  StreamBuilder& pages(std::uint64_t begin_at_ns, const ChunkSpec& chunk);
+  StreamBuilder& look(const ChunkSpec& chunk);  // on demand, begun 1 us ago
   StreamBuilder& plain(const CallSpec& call, std::uint64_t begin_at_ns, std::int64_t ret, const wire_walk& walk = {});
   StreamBuilder& stack(std::uint64_t key, const std::vector<std::uint64_t>& addresses);
   StreamBuilder& fork(std::uint32_t child_pid, bool followed);
@@ -73,6 +88,7 @@ class StreamBuilder {
   std::string joined() const;
 
  private:
+  StreamBuilder& write_pages(std::uint64_t begin_ns, const ChunkSpec& chunk, std::uint32_t flags);
   wire_header header(wire_kind kind, std::size_t bytes) const;
   void fill_call(wire_call& record, const CallSpec& call, std::uint64_t begin_ns) const;
 

@@ -253,7 +253,7 @@ TEST(Decoder, RefusesAnotherSizeThanItHas) {
 }
 
 TEST(Decoder, RefusesUnknownKinds) {
-  for (const std::uint16_t kind : std::initializer_list<std::uint16_t>{0, 9, 63, 72, 65535}) {
+  for (const std::uint16_t kind : std::initializer_list<std::uint16_t>{0, 10, 63, 73, 65535}) {
     const Decoded decoded = decode(with(a_call(), offsetof(wire_header, kind), kind));
     EXPECT_FALSE(decoded.event) << kind;
     EXPECT_EQ(decoded.error, DecodeError::kUnknownKind) << kind;

@@ -117,6 +117,29 @@ void CallAssembler::on_range(const ReleaseRange& range) {
   mark_overlaps(key, open, range.range);
 }
 
+void CallAssembler::on_pages(const Pages& pages) {
+  const auto found = open_.find({pages.stamp.pid, pages.stamp.tid});
+  if (found == open_.end() || found->second.begin.call.begin_ns != pages.begin_ns) {
+    ++orphans_;
+    return;
+  }
+  found->second.pages.push_back(pages);
+}
+
+bool CallAssembler::under_way(std::uint32_t pid, const AddressRange& range) const {
+  for (auto at = open_.lower_bound({pid, 0}); at != open_.end() && at->first.first == pid; ++at) {
+    const Open& open = at->second;
+    if (std::any_of(open.ranges.begin(), open.ranges.end(), [&](const AddressRange& r) { return r.overlaps(range); })) {
+      return true;
+    }
+    // It may be moving its pages away.
+    const CallFields& call = open.begin.call;
+    if (call.syscall == Syscall::kMremap && AddressRange::of_call(call.args[0], call.args[1]).overlaps(range))
+      return true;
+  }
+  return false;
+}
+
 CallAssembler::Completed CallAssembler::on_end(const ReleaseEnd& end) {
   Completed completed;
   const Key key{end.stamp.pid, end.stamp.tid};
@@ -133,6 +156,13 @@ CallAssembler::Completed CallAssembler::on_end(const ReleaseEnd& end) {
   const Residency known = residency_of_release(call, end.ret, open.before, end.after, open.overlapped);
   completed.push_back(
       assemble(open.begin.stamp, call, range_shown(call, open.ranges), end.ret, end.stamp.mono_ns, known));
+  completed.back().release = ReturnedRelease{.call = call,
+                                             .ranges = std::move(open.ranges),
+                                             .pages = std::move(open.pages),
+                                             .before = open.before,
+                                             .after = end.after,
+                                             .ret = end.ret,
+                                             .end_ns = end.stamp.mono_ns};
   open_.erase(found);
   return completed;
 }

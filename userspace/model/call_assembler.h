@@ -21,10 +21,22 @@
 
 namespace madvtrace {
 
+// A release that has returned, for the ledger.
+struct ReturnedRelease {
+  CallFields call;
+  std::vector<AddressRange> ranges;
+  std::vector<Pages> pages;  // of processes that use MADV_FREE
+  Walk before;
+  Walk after;
+  std::int64_t ret = 0;
+  std::uint64_t end_ns = 0;
+};
+
 // A call's row without what only the whole trace knows (its clock, stack ids).
 struct AssembledCall {
   CallRow row;
   std::uint64_t stack_key = 0;
+  std::optional<ReturnedRelease> release;
 };
 
 class CallAssembler {
@@ -35,10 +47,14 @@ class CallAssembler {
 
   Completed on_begin(const ReleaseBegin& begin);
   void on_range(const ReleaseRange& range);
+  void on_pages(const Pages& pages);
   Completed on_end(const ReleaseEnd& end);
   Completed on_plain(const PlainCall& call);
   Completed on_process_gone(std::uint32_t pid);  // exited, or its threads ended in an exec
   Completed on_trace_end();
+
+  // Whether a release that has begun and not ended touches these addresses.
+  bool under_way(std::uint32_t pid, const AddressRange& range) const;
 
   // Ends and ranges that no begin was seen for: the release began before the trace,
   // or its begin was lost.
@@ -49,6 +65,7 @@ class CallAssembler {
     ReleaseBegin begin;
     Walk before;                       // all ranges
     std::vector<AddressRange> ranges;  // all ranges
+    std::vector<Pages> pages;
     bool overlapped = false;
   };
   using Key = std::pair<std::uint32_t, std::uint32_t>;  // pid, tid

@@ -59,6 +59,38 @@ std::string_view quality_name(Quality quality) {
   return "";
 }
 
+std::string_view fate_name(Fate fate) {
+  switch (fate) {
+    case Fate::kFreed:
+      return "freed";
+    case Fate::kReclaimed:
+      return "reclaimed";
+    case Fate::kRewritten:
+      return "rewritten";
+    case Fate::kSuperseded:
+      return "superseded";
+    case Fate::kUnmapped:
+      return "unmapped";
+    case Fate::kExited:
+      return "exited";
+    case Fate::kPending:
+      return "pending";
+  }
+  return "";
+}
+
+std::string_view reclaimer_name(Reclaimer reclaimer) {
+  switch (reclaimer) {
+    case Reclaimer::kKswapd:
+      return "kswapd";
+    case Reclaimer::kMemcg:
+      return "memcg";
+    case Reclaimer::kDirect:
+      return "direct";
+  }
+  return "";
+}
+
 CallKind call_kind(Syscall syscall) {
   switch (syscall) {
     case Syscall::kMmap:

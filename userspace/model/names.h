@@ -12,6 +12,8 @@ namespace madvtrace {
 
 std::string_view call_name(CallKind call);
 std::string_view quality_name(Quality quality);
+std::string_view fate_name(Fate fate);
+std::string_view reclaimer_name(Reclaimer reclaimer);
 CallKind call_kind(Syscall syscall);
 
 // "MADV_DONTNEED"; the bare number for an advice that this version does not know.

@@ -104,6 +104,31 @@ std::optional<std::int32_t> advice_of(const CallFields& call) {
   return std::nullopt;
 }
 
+Effect effect_of_release(const CallFields& call, std::int64_t ret, const Walk& before, const Walk& after) {
+  constexpr std::int64_t kEnomem = -12;
+  const bool lazy = advice_of(call) == kMadvFree;
+  if (!call_failed(call, ret)) {
+    switch (outcome_of_success(call)) {
+      case Outcome::kAllGone:
+        return Effect::kTaken;
+      case Outcome::kAllStay:
+        return Effect::kLazilyFreed;
+      case Outcome::kUnsaid:
+        break;
+    }
+    // What lay below a populated mapping is gone all the same.
+    if (call.syscall == Syscall::kMmap) return Effect::kTaken;
+  }
+  if (lazy) {
+    // Over a hole the mapped parts are done first; other errors stop at the first
+    // mapping that they concern.
+    const bool done = ret == kEnomem || (after.done && after.clean_pages > before.clean_pages);
+    return done ? Effect::kLazilyFreed : Effect::kNone;
+  }
+  if (!after.done || after.resident_pages >= before.resident_pages) return Effect::kNone;
+  return after.resident_pages == 0 ? Effect::kTaken : Effect::kPartlyTaken;
+}
+
 Residency residency_of_release(const CallFields& call, std::int64_t ret, const Walk& before, const Walk& after,
                                bool overlapped) {
   Residency known = before_only(before);

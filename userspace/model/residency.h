@@ -34,6 +34,15 @@ bool call_failed(const CallFields& call, std::int64_t ret);
 // The advice of a madvise or process_madvise.
 std::optional<std::int32_t> advice_of(const CallFields& call);
 
+// What became of the pages that were resident when a release began.
+enum class Effect {
+  kNone,         // they stay as they were
+  kTaken,        // all of them left RSS inside the call
+  kPartlyTaken,  // some did, and which ones is not known
+  kLazilyFreed,  // they stay until the kernel takes them
+};
+Effect effect_of_release(const CallFields& call, std::int64_t ret, const Walk& before, const Walk& after);
+
 // A release that has returned. `overlapped`: another release of the same pages was
 // under way at the same time, so that each saw pages that the other took.
 Residency residency_of_release(const CallFields& call, std::int64_t ret, const Walk& before, const Walk& after,

@@ -44,11 +44,45 @@ struct CallRow {
   std::optional<std::uint32_t> stack_id;
 };
 
+// What became of bytes that were resident when they were released.
+enum class Fate : std::uint8_t {
+  kFreed,       // left RSS inside the call
+  kReclaimed,   // the kernel took them later
+  kRewritten,   // touched again before the kernel took them: they never left RSS
+  kSuperseded,  // released again
+  kUnmapped,
+  kExited,   // the process ended, or became another program
+  kPending,  // still in RSS when the trace ended
+};
+inline constexpr std::size_t kFates = 7;
+
+// One row of releases.csv: one fate of one release. A release's `bytes` of stage
+// `leave` add up to its resident_bytes.
+struct ReleaseRow {
+  std::uint64_t release_id = 0;
+  std::uint32_t pid = 0;
+  std::uint32_t tid = 0;
+  CallKind call = CallKind::kMadvise;
+  std::optional<std::int32_t> advice;
+  AddressRange range;
+  std::uint64_t resident_bytes = 0;
+  std::uint64_t released_mono_ns = 0;
+  std::uint64_t released_ts_ns = 0;
+  Fate fate = Fate::kFreed;
+  std::uint64_t bytes = 0;
+  std::uint64_t delay_min_ns = 0;
+  std::optional<std::uint64_t> delay_max_ns;  // empty: still pending
+  std::optional<Reclaimer> by;
+  Quality quality = Quality::kExact;
+  std::optional<std::uint32_t> stack_id;
+};
+
 // One row of samples.csv.
 struct SampleRow {
   std::uint64_t ts_ns = 0;
   std::uint64_t mono_ns = 0;
   std::uint32_t pid = 0;
+  std::optional<std::uint64_t> pending_bytes;  // released while traced, still in RSS as far as is known
   Sample sample;
 };
 
@@ -63,6 +97,7 @@ class RowSink {
  public:
   virtual ~RowSink() = default;
   virtual void on_call(const CallRow& row) = 0;
+  virtual void on_release(const ReleaseRow& row) = 0;
   virtual void on_sample(const SampleRow& row) = 0;
   virtual void on_stack(const StackRow& row) = 0;
 

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "model/delays.h"
 #include "model/event.h"
 #include "model/rows.h"
 
@@ -43,7 +44,10 @@ struct ProcessTotals {
   std::optional<Sample> last_sample;
   std::optional<std::uint64_t> largest_rss_bytes;
   std::optional<std::uint64_t> lazyfree_at_start_bytes;
-  std::optional<std::int32_t> wait_status;  // set when it has ended
+  DelaysByKind delays;
+  double overhang_byte_seconds = 0;            // released yet resident, integrated over time
+  std::optional<std::uint64_t> pending_bytes;  // released while traced and still in RSS at the end
+  std::optional<std::int32_t> wait_status;     // set when it has ended
   bool ended = false;
 };
 

@@ -8,8 +8,33 @@ namespace madvtrace {
 
 std::string comm_text(const Comm& comm) { return {comm.begin(), std::find(comm.begin(), comm.end(), '\0')}; }
 
+namespace {
+
+template <class E>
+concept Stamped = requires(const E& event) {
+  event.stamp.mono_ns;
+};
+
+}  // namespace
+
 void Trace::apply(const Event& event) {
-  std::visit([this](const auto& e) { on(e); }, event);
+  std::visit(
+      [this](const auto& e) {
+        if constexpr (Stamped<std::decay_t<decltype(e)>>) notice(e.stamp);
+        on(e);
+      },
+      event);
+}
+
+void Trace::notice(const Stamp& stamp) {
+  last_mono_ns_ = std::max(last_mono_ns_, stamp.mono_ns);
+  if (stamp.lost > lost_seen_) ledger_.on_loss();
+  lost_seen_ = std::max(lost_seen_, stamp.lost);
+}
+
+void Trace::on_release(ReleaseRow row) {
+  row.released_ts_ns = utc_ns(row.released_mono_ns);
+  sink_.on_release(row);
 }
 
 std::uint64_t Trace::utc_ns(std::uint64_t mono_ns) const {
@@ -31,6 +56,7 @@ void Trace::give_out(CallAssembler::Completed completed) {
     add_call(totals.calls, call.row);
     ++totals_.call_rows;
     sink_.on_call(call.row);
+    ledger_.on_returned(call, call.row.stack_id);
   }
 }
 
@@ -53,6 +79,22 @@ void Trace::on(const ReleaseBegin& event) { give_out(calls_.on_begin(event)); }
 void Trace::on(const ReleaseRange& event) { calls_.on_range(event); }
 void Trace::on(const ReleaseEnd& event) { give_out(calls_.on_end(event)); }
 void Trace::on(const PlainCall& event) { give_out(calls_.on_plain(event)); }
+void Trace::on_delays(std::uint32_t pid, const DelaysByKind& delays, double overhang_byte_seconds) {
+  ProcessTotals& totals = process(pid);
+  for (const auto& [kind, part] : delays) totals.delays[kind].add(part);
+  totals.overhang_byte_seconds += overhang_byte_seconds;
+}
+
+void Trace::on(const Pages& event) {
+  if (!event.on_demand) {
+    calls_.on_pages(event);
+    return;
+  }
+  const AddressRange chunk{event.chunk_addr, event.chunk_addr + kChunkBytes};
+  ledger_.on_look(event, calls_.under_way(event.stamp.pid, chunk));
+}
+
+void Trace::on(const Reclaim& event) { ledger_.on_reclaim(event); }
 void Trace::on(const Stack& event) { stacks_.add(event); }
 void Trace::on(const Frames& event) { stacks_.add_frames(event); }
 
@@ -65,6 +107,7 @@ void Trace::on(const Fork& event) {
 void Trace::on(const Exec& event) {
   // The other threads ended in the exec, whatever they were doing.
   give_out(calls_.on_process_gone(event.stamp.pid));
+  ledger_.on_process_gone(event.stamp.pid, event.stamp.mono_ns);
   ProcessTotals& totals = process(event.stamp.pid);
   totals.comm = comm_text(event.comm);
   // What was known of it until now was another program's; it may end before anybody
@@ -80,7 +123,9 @@ void Trace::on(const Exec& event) {
 
 void Trace::on(const Exit& event) {
   give_out(calls_.on_process_gone(event.stamp.pid));
+  ledger_.on_process_gone(event.stamp.pid, event.stamp.mono_ns);
   ProcessTotals& totals = process(event.stamp.pid);
+  if (follows_pages()) totals.pending_bytes = 0;
   totals.ended = true;
   totals.wait_status = event.wait_status;
   live_.erase(event.stamp.pid);
@@ -104,6 +149,12 @@ void Trace::on(const ProcessInfo& event) {
   totals.cgroup = event.cgroup;
 }
 
+// Without the page walk nobody can say which lazily freed pages are left.
+bool Trace::follows_pages() const {
+  const auto found = totals_.info.capabilities.find("page_walk");
+  return found != totals_.info.capabilities.end() && found->second == "yes";
+}
+
 void Trace::on(const Sample& event) {
   const auto found = live_.find(event.stamp.pid);
   // It ended while it was being looked at: its pid may be somebody else's by now.
@@ -116,7 +167,12 @@ void Trace::on(const Sample& event) {
   totals.last_sample = event;
   if (event.rss_bytes) totals.largest_rss_bytes = std::max(totals.largest_rss_bytes.value_or(0), *event.rss_bytes);
   sink_.on_sample(
-      {.ts_ns = utc_ns(event.stamp.mono_ns), .mono_ns = event.stamp.mono_ns, .pid = event.stamp.pid, .sample = event});
+      {.ts_ns = utc_ns(event.stamp.mono_ns),
+       .mono_ns = event.stamp.mono_ns,
+       .pid = event.stamp.pid,
+       .pending_bytes = follows_pages() ? std::optional(ledger_.pending_bytes(event.stamp.pid)) : std::nullopt,
+       .sample = event});
+  ledger_.settle(event.stamp.mono_ns);
 }
 
 void Trace::on(const Loss& event) { totals_.lost[event.cause] += event.count; }
@@ -129,6 +185,11 @@ void Trace::on(const RunEnd& event) {
 
 void Trace::finish() {
   give_out(calls_.on_trace_end());
+  for (const auto& [pid, index] : live_) {
+    if (follows_pages()) totals_.processes[index].pending_bytes = ledger_.pending_bytes(pid);
+  }
+  ledger_.finish(std::max(last_mono_ns_, totals_.end ? totals_.end->ended_mono_ns : 0));
+  if (ledger_.not_conserved() != 0) totals_.lost["ledger_not_conserved"] += ledger_.not_conserved();
   stacks_.finish();
   if (calls_.orphans() != 0) totals_.lost["orphan_records"] += calls_.orphans();
   if (stacks_.overflowed() != 0) totals_.lost["stack_table_full"] += stacks_.overflowed();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The model of one trace: events in, rows and totals out.
 //
-//   Event -> apply() -> call assembler, stack table, totals -> RowSink
+//   Event -> apply() -> call assembler -> ledger, stack table, totals -> RowSink
 //
 // Pure: no I/O, no clock, no log. Whatever it knows arrived as an event, so that a
 // recording gives the same rows as the live trace did. Fed with anything in any
@@ -14,15 +14,16 @@
 
 #include "model/call_assembler.h"
 #include "model/event.h"
+#include "model/ledger.h"
 #include "model/rows.h"
 #include "model/stack_table.h"
 #include "model/totals.h"
 
 namespace madvtrace {
 
-class Trace {
+class Trace : private Ledger::Sink {
  public:
-  explicit Trace(RowSink& sink) : sink_(sink), stacks_(sink) {}
+  explicit Trace(RowSink& sink) : sink_(sink), stacks_(sink), ledger_(*this) {}
 
   void apply(const Event& event);
 
@@ -30,12 +31,15 @@ class Trace {
   void finish();
 
   const RunTotals& totals() const { return totals_; }
+  // Where released pages are still in RSS, for whoever can go and look.
+  const Ledger& ledger() const { return ledger_; }
 
  private:
   void on(const ReleaseBegin& event);
   void on(const ReleaseRange& event);
   void on(const ReleaseEnd& event);
   void on(const PlainCall& event);
+  void on(const Pages& event);
   void on(const Stack& event);
   void on(const Fork& event);
   void on(const Exec& event);
@@ -45,10 +49,15 @@ class Trace {
   void on(const ProcessInfo& event);
   void on(const Sample& event);
   void on(const Frames& event);
+  void on(const Reclaim& event);
   void on(const Loss& event);
   void on(const CommandEnd& event);
   void on(const RunEnd& event);
 
+  void on_release(ReleaseRow row) override;
+  void on_delays(std::uint32_t pid, const DelaysByKind& delays, double overhang_byte_seconds) override;
+  void notice(const Stamp& stamp);
+  bool follows_pages() const;
   void give_out(CallAssembler::Completed completed);
   void give_out_marker(const Stamp& stamp, CallKind kind, const Comm& comm, std::uint64_t cgroup_id,
                        std::optional<std::int64_t> ret);
@@ -58,9 +67,12 @@ class Trace {
   RowSink& sink_;
   CallAssembler calls_;
   StackTable stacks_;
+  Ledger ledger_;
   RunTotals totals_;
   std::unordered_map<std::uint32_t, std::size_t> live_;  // pid -> index in totals_.processes
   std::int64_t utc_minus_mono_ns_ = 0;
+  std::uint64_t last_mono_ns_ = 0;  // of any record
+  std::uint64_t lost_seen_ = 0;     // in the stamps of records
 };
 
 // The comm of a record as text: up to its NUL, bytes as they are.

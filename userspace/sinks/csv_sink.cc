@@ -15,6 +15,7 @@ Result<CsvSink> CsvSink::in_directory(const std::string& directory) {
     return {};
   };
   const Status opened = open(sink.events_, "events.csv", kEventsHeader)
+                            .and_then([&] { return open(sink.releases_, "releases.csv", kReleasesHeader); })
                             .and_then([&] { return open(sink.samples_, "samples.csv", kSamplesHeader); })
                             .and_then([&] { return open(sink.stacks_, "stacks.csv", kStacksHeader); });
   if (!opened) return tl::unexpected(opened.error());
@@ -24,8 +25,20 @@ Result<CsvSink> CsvSink::in_directory(const std::string& directory) {
 
 CsvSink CsvSink::one_table(CsvTable table, OutputFile file) {
   CsvSink sink;
-  file.append(table == CsvTable::kEvents ? kEventsHeader : kSamplesHeader);
-  (table == CsvTable::kEvents ? sink.events_ : sink.samples_).emplace(std::move(file));
+  switch (table) {
+    case CsvTable::kEvents:
+      file.append(kEventsHeader);
+      sink.events_.emplace(std::move(file));
+      break;
+    case CsvTable::kReleases:
+      file.append(kReleasesHeader);
+      sink.releases_.emplace(std::move(file));
+      break;
+    case CsvTable::kSamples:
+      file.append(kSamplesHeader);
+      sink.samples_.emplace(std::move(file));
+      break;
+  }
   return sink;
 }
 
@@ -38,17 +51,18 @@ void CsvSink::write(std::optional<OutputFile>& file, const Row& row) {
 }
 
 void CsvSink::on_call(const CallRow& row) { write(events_, row); }
+void CsvSink::on_release(const ReleaseRow& row) { write(releases_, row); }
 void CsvSink::on_sample(const SampleRow& row) { write(samples_, row); }
 void CsvSink::on_stack(const StackRow& row) { write(stacks_, row); }
 
 void CsvSink::flush() {
-  for (std::optional<OutputFile>* file : {&events_, &samples_, &stacks_}) {
+  for (std::optional<OutputFile>* file : {&events_, &releases_, &samples_, &stacks_}) {
     if (*file) (*file)->flush();
   }
 }
 
 const OutputFile* CsvSink::failed() const {
-  for (const std::optional<OutputFile>* file : {&events_, &samples_, &stacks_}) {
+  for (const std::optional<OutputFile>* file : {&events_, &releases_, &samples_, &stacks_}) {
     if (*file && (*file)->failed()) return &**file;
   }
   return nullptr;

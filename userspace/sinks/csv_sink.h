@@ -12,11 +12,11 @@
 
 namespace madvtrace {
 
-enum class CsvTable { kEvents, kSamples };
+enum class CsvTable { kEvents, kReleases, kSamples };
 
 class CsvSink : public RowSink {
  public:
-  // events.csv, samples.csv and stacks.csv in a directory that exists.
+  // events.csv, releases.csv, samples.csv and stacks.csv in a directory that exists.
   static Result<CsvSink> in_directory(const std::string& directory);
   // One table, over any descriptor.
   static CsvSink one_table(CsvTable table, OutputFile file);
@@ -24,6 +24,7 @@ class CsvSink : public RowSink {
   CsvSink& operator=(CsvSink&&) noexcept = default;
 
   void on_call(const CallRow& row) override;
+  void on_release(const ReleaseRow& row) override;
   void on_sample(const SampleRow& row) override;
   void on_stack(const StackRow& row) override;
 
@@ -37,6 +38,7 @@ class CsvSink : public RowSink {
   void write(std::optional<OutputFile>& file, const Row& row);
 
   std::optional<OutputFile> events_;
+  std::optional<OutputFile> releases_;
   std::optional<OutputFile> samples_;
   std::optional<OutputFile> stacks_;
   std::string line_;

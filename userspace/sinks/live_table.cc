@@ -72,13 +72,13 @@ std::string LiveTable::take_interval(std::uint64_t lost) {
     if (i >= kProcessesShown) continue;
     if (lines_since_header_++ % kLinesPerHeader == 0) {
       fmt::format_to(to, "{:>6} {:>7} {:<12} {:>10} {:>10} {:>8} {:>10} {:>10}\n", "time", "pid", "comm", "RSS",
-                     "change", "calls", "left RSS", "lazy now");
+                     "change", "calls", "left RSS", "pending");
     }
     const double seconds = static_cast<double>(line.sample->mono_ns - first_mono_ns_) / 1e9;
     const std::string comm = cut(printable(comms_[pid]), kCommColumns);
     fmt::format_to(to, "{:>5.1f}s {:>7} {:<12} {:>10} {:>10} {:>8} {:>10} {:>10}\n", seconds, pid, comm,
                    or_dash(sample.rss_bytes), change, format_count(line.calls), format_bytes(line.left_rss_bytes),
-                   or_dash(sample.lazyfree_bytes));
+                   or_dash(line.sample->pending_bytes));
   }
   if (lines.size() > kProcessesShown) {
     std::uint64_t rss = 0;

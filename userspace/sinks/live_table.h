@@ -16,6 +16,7 @@ class LiveTable : public RowSink {
   static constexpr std::size_t kProcessesShown = 10;
 
   void on_call(const CallRow& row) override;
+  void on_release(const ReleaseRow&) override {}
   void on_sample(const SampleRow& row) override;
   void on_stack(const StackRow&) override {}
 

@@ -38,6 +38,24 @@ Json calls_json(const CallTotalsByKind& calls) {
   return list;
 }
 
+Json delays_json(const DelaysByKind& delays) {
+  Json list = Json::array();
+  for (const auto& [kind, part] : delays) {
+    Json entry;
+    entry["call"] = call_name(kind.first);
+    entry["advice"] = kind.second ? Json(advice_name(*kind.second)) : Json(nullptr);
+    entry["bytes"] = part.total_bytes();
+    for (std::size_t fate = 0; fate < kFates; ++fate) {
+      entry[std::string(fate_name(static_cast<Fate>(fate))) + "_bytes"] = part.bytes(static_cast<Fate>(fate));
+    }
+    entry["left_p50_ns"] = or_null(part.left_after_ns(0.5));
+    entry["left_p90_ns"] = or_null(part.left_after_ns(0.9));
+    entry["left_p99_ns"] = or_null(part.left_after_ns(0.99));
+    list.push_back(std::move(entry));
+  }
+  return list;
+}
+
 Json process_json(const ProcessTotals& process) {
   Json json;
   json["pid"] = process.pid;
@@ -61,7 +79,9 @@ Json process_json(const ProcessTotals& process) {
   json["wait_status"] = or_null(process.wait_status);
   json["verdict"] = nullptr;
   json["calls"] = calls_json(process.calls);
-  json["delays"] = Json::object();
+  json["pending_bytes"] = or_null(process.pending_bytes);
+  json["overhang_byte_seconds"] = static_cast<std::uint64_t>(process.overhang_byte_seconds);
+  json["delays"] = delays_json(process.delays);
   return json;
 }
 
@@ -89,7 +109,11 @@ std::string summary_json(const RunTotals& totals) {
   json["processes"] = Json::array();
   for (const ProcessTotals& process : totals.processes) json["processes"].push_back(process_json(process));
   json["totals"] = {{"event_rows", totals.call_rows}, {"calls", calls_json(sum_of_processes(totals))}};
-  json["delays"] = Json::object();
+  DelaysByKind delays;
+  for (const ProcessTotals& process : totals.processes) {
+    for (const auto& [kind, part] : process.delays) delays[kind].add(part);
+  }
+  json["delays"] = delays_json(delays);
   json["lost"] = totals.lost;
   if (json["lost"].is_null()) json["lost"] = Json::object();
   json["self"] = {{"cpu_ns", totals.end ? Json(totals.end->self_cpu_ns) : Json(nullptr)},

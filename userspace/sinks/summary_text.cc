@@ -81,6 +81,39 @@ void write_calls(Out to, const ProcessTotals& process) {
   }
 }
 
+std::string share(std::uint64_t part, std::uint64_t whole) {
+  return fmt::format("{:.0f}%", 100.0 * static_cast<double>(part) / static_cast<double>(whole));
+}
+
+// What became of the bytes that were given back by MADV_FREE. A page that was released
+// again counts for its last release only.
+void write_lazy(Out to, const Delays& delays, std::uint64_t calls) {
+  const std::uint64_t given = delays.total_bytes() - delays.bytes(Fate::kSuperseded);
+  if (given == 0) return;
+  const std::uint64_t pending = delays.bytes(Fate::kPending);
+  fmt::format_to(to, "  MADV_FREE: {} given back in {}. Of them:\n", format_bytes(given),
+                 counted(calls, "call", "calls"));
+  const auto line = [&](Fate fate, const char* text) {
+    const std::uint64_t bytes = delays.bytes(fate);
+    if (bytes != 0) fmt::format_to(to, "    {:>10} {:>4}  {}\n", format_bytes(bytes), share(bytes, given), text);
+  };
+  line(Fate::kReclaimed, "the kernel took: they left RSS");
+  line(Fate::kRewritten, "were written again before the kernel took them: they never left");
+  line(Fate::kUnmapped, "left when they were unmapped");
+  line(Fate::kExited, "left when the process ended");
+  line(Fate::kPending, "still count as RSS");
+  if (const auto half = delays.left_after_ns(0.5)) {
+    const auto most = delays.left_after_ns(0.9);
+    fmt::format_to(to, "  The kernel took half within {}, 90% {}.\n", format_duration(*half),
+                   most ? "within " + format_duration(*most) : std::string("not at all so far"));
+  }
+  if (pending != 0) {
+    fmt::format_to(to,
+                   "  Nothing forces the kernel to take what is pending while memory is free; a\n"
+                   "  container's working_set leaves it out already, RSS does not.\n");
+  }
+}
+
 void write_releases(Out to, const ProcessTotals& process) {
   for (const auto& [kind, totals] : process.calls) {
     if (!kind.second || totals.calls == totals.failed) continue;
@@ -88,15 +121,16 @@ void write_releases(Out to, const ProcessTotals& process) {
     if (*kind.second == kMadvDontneed && totals.rss_delta_bytes < 0) {
       fmt::format_to(to, "  MADV_DONTNEED: {} left RSS inside {}, {} each on average.\n",
                      format_bytes(0 - static_cast<std::uint64_t>(totals.rss_delta_bytes)),
-                     counted(calls, "call", "calls"), format_duration(totals.dur_ns / totals.calls));
+                     counted(totals.calls, "call", "calls"), format_duration(totals.dur_ns / totals.calls));
     }
-    if (*kind.second == kMadvFree && totals.unknown_resident < totals.calls) {
-      const auto lazy = process.last_sample ? process.last_sample->lazyfree_bytes : std::nullopt;
-      fmt::format_to(to,
-                     "  MADV_FREE: {} were given back in {}; RSS falls only when the kernel\n"
-                     "  takes the pages, which it does under memory pressure. Lazily freed and still\n"
-                     "  in RSS at the end: {}.\n",
-                     format_bytes(totals.resident_bytes), counted(calls, "call", "calls"), or_unknown(lazy));
+    if (*kind.second == kMadvFree) {
+      const auto delays = process.delays.find(kind);
+      if (delays != process.delays.end()) {
+        write_lazy(to, delays->second, calls);
+      } else if (!process.pending_bytes) {
+        fmt::format_to(to, "  MADV_FREE: {}; what became of the pages is not known (no page walk).\n",
+                       counted(calls, "call", "calls"));
+      }
     }
   }
 }

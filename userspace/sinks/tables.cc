@@ -32,6 +32,29 @@ void append_line(std::string& out, const CallRow& row) {
   line.end();
 }
 
+void append_line(std::string& out, const ReleaseRow& row) {
+  CsvLine line(out);
+  line.number(row.release_id);
+  line.number(row.pid);
+  line.number(row.tid);
+  line.plain(call_name(row.call));
+  line.plain(row.advice ? advice_name(*row.advice) : "");
+  line.hex(row.range.begin);
+  line.number(row.range.bytes());
+  line.number(row.resident_bytes);
+  line.number(row.released_ts_ns);
+  line.plain("leave");
+  line.plain(fate_name(row.fate));
+  line.number(row.bytes);
+  line.number(row.delay_min_ns);
+  line.number(row.delay_max_ns);
+  line.plain(row.by ? reclaimer_name(*row.by) : "");
+  line.plain(quality_name(row.quality));
+  line.empty();  // cause
+  line.number(row.stack_id);
+  line.end();
+}
+
 void append_line(std::string& out, const SampleRow& row) {
   const Sample& sample = row.sample;
   CsvLine line(out);
@@ -44,7 +67,7 @@ void append_line(std::string& out, const SampleRow& row) {
   line.number(sample.rss_shmem_bytes);
   line.number(sample.swap_bytes);
   line.number(sample.lazyfree_bytes);
-  line.empty();  // pending_bytes
+  line.number(row.pending_bytes);
   line.number(sample.page_tables_bytes);
   line.number(sample.anon_huge_bytes);
   constexpr int kCgroupAndGoColumns = 14;

@@ -13,6 +13,9 @@ namespace madvtrace {
 inline constexpr std::string_view kEventsHeader =
     "ts_ns,mono_ns,pid,tid,comm,cgroup_id,call,advice,addr,len_bytes,ret,dur_ns,resident_bytes,lazyfree_bytes,"
     "swap_bytes,rss_delta_bytes,quality,cause,stack_id\n";
+inline constexpr std::string_view kReleasesHeader =
+    "release_id,pid,tid,call,advice,addr,len_bytes,resident_bytes,released_ts_ns,stage,fate,bytes,delay_min_ns,"
+    "delay_max_ns,by,quality,cause,stack_id\n";
 inline constexpr std::string_view kSamplesHeader =
     "ts_ns,mono_ns,pid,rss_bytes,rss_anon_bytes,rss_file_bytes,rss_shmem_bytes,swap_bytes,lazyfree_bytes,"
     "pending_bytes,page_tables_bytes,anon_huge_bytes,cgroup_usage_bytes,cgroup_working_set_bytes,"
@@ -22,6 +25,7 @@ inline constexpr std::string_view kStacksHeader = "stack_id,frames\n";
 
 // Each appends one line, LF included.
 void append_line(std::string& out, const CallRow& row);
+void append_line(std::string& out, const ReleaseRow& row);
 void append_line(std::string& out, const SampleRow& row);
 void append_line(std::string& out, const StackRow& row);
 

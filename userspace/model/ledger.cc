@@ -1,0 +1,377 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "model/ledger.h"
+
+#include <algorithm>
+
+#include "model/names.h"
+#include "model/residency.h"
+
+namespace madvtrace {
+namespace {
+
+// Calls that are so close together are one release: the Go scavenger gives back 64 KiB
+// at a time, one below the other.
+constexpr std::uint64_t kMergeWithinNs = 10'000'000;
+constexpr std::uint64_t kSettleAfterNs = 1'000'000'000;
+constexpr std::size_t kReclaimsKept = 4096;
+
+// What a call that takes pages away means for the release that they were watched for.
+Fate fate_by(Syscall syscall) {
+  const bool advice = syscall == Syscall::kMadvise || syscall == Syscall::kProcessMadvise;
+  return advice ? Fate::kSuperseded : Fate::kUnmapped;
+}
+
+std::uint64_t since(std::uint64_t from_ns, std::uint64_t to_ns) { return to_ns > from_ns ? to_ns - from_ns : 0; }
+
+// Those of a call that lie in one chunk: one, or one for each of its ranges there.
+std::vector<const Pages*> pages_in(const ReturnedRelease& release, std::uint64_t chunk_addr) {
+  std::vector<const Pages*> found;
+  for (const Pages& pages : release.pages) {
+    if (pages.chunk_addr == chunk_addr) found.push_back(&pages);
+  }
+  return found;
+}
+
+}  // namespace
+
+std::uint64_t Ledger::last_seen_ns(const PageTable::Chunk& chunk, Slot slot) const {
+  return std::max(chunk.looked_ns, releases_[slot].row.released_mono_ns);
+}
+
+void Ledger::count_overhang(Process& process, std::uint64_t mono_ns) {
+  process.overhang_page_ns +=
+      static_cast<double>(process.watched_pages) * static_cast<double>(since(process.counted_ns, mono_ns));
+  process.counted_ns = std::max(process.counted_ns, mono_ns);
+}
+
+Ledger::Slot Ledger::release_for(Process& process, const AssembledCall& call, std::optional<std::uint32_t> stack_id) {
+  const ReturnedRelease& returned = *call.release;
+  const AddressRange range = returned.ranges.front();
+  const auto growing = process.growing.find(call.row.tid);
+  if (growing != process.growing.end()) {
+    Release& last = releases_[growing->second];
+    const bool alike = last.row.call == call.row.call && last.row.advice == call.row.advice &&
+                       last.stack_key == call.stack_key && returned.ranges.size() == 1;
+    const bool adjacent = range.end == last.row.range.begin || range.begin == last.row.range.end;
+    if (alike && adjacent && since(last.row.released_mono_ns, call.row.mono_ns) <= kMergeWithinNs) {
+      last.row.range = {std::min(last.row.range.begin, range.begin), std::max(last.row.range.end, range.end)};
+      last.last_mono_ns = call.row.mono_ns;
+      return growing->second;
+    }
+    stop_growing(process, growing->second);
+  }
+  Slot slot = 0;
+  if (free_slots_.empty()) {
+    slot = static_cast<Slot>(releases_.size());
+    releases_.emplace_back();
+  } else {
+    slot = free_slots_.back();
+    free_slots_.pop_back();
+  }
+  Release& release = releases_[slot];
+  release = Release{};
+  release.row.release_id = ++last_release_id_;
+  release.row.pid = call.row.pid;
+  release.row.tid = call.row.tid;
+  release.row.call = call.row.call;
+  release.row.advice = call.row.advice;
+  release.row.range = {range.begin, range.begin + call.row.len_bytes.value_or(range.bytes())};
+  if (returned.ranges.size() == 1) release.row.range = range;
+  release.row.released_mono_ns = call.row.mono_ns;
+  release.row.quality = call.row.quality.value_or(Quality::kBounded);
+  release.row.stack_id = stack_id;
+  release.last_mono_ns = call.row.mono_ns;
+  release.stack_key = call.stack_key;
+  release.growing = true;
+  process.growing[call.row.tid] = slot;
+  return slot;
+}
+
+void Ledger::give_out_delays(std::uint32_t pid, const Process& process) {
+  sink_.on_delays(pid, process.delays, process.overhang_page_ns * kPageBytes / 1e9);
+}
+
+void Ledger::stop_growing(Process& process, Slot slot) {
+  releases_[slot].growing = false;
+  process.growing.erase(releases_[slot].row.tid);
+  give_out_if_over(slot);
+}
+
+void Ledger::add_closing(Process& process, Slot slot, const Closing& closing) {
+  Release& release = releases_[slot];
+  process.delays[{release.row.call, release.row.advice}].add(closing.fate, closing.delay_max_ns,
+                                                             closing.pages * kPageBytes);
+  const auto alike = std::find_if(release.closings.begin(), release.closings.end(), [&](const Closing& other) {
+    return other.fate == closing.fate && other.by == closing.by && other.quality == closing.quality;
+  });
+  if (alike == release.closings.end()) {
+    release.closings.push_back(closing);
+    return;
+  }
+  alike->pages += closing.pages;
+  alike->delay_min_ns = std::min(alike->delay_min_ns, closing.delay_min_ns);
+  alike->delay_max_ns = std::max(alike->delay_max_ns, closing.delay_max_ns);
+}
+
+void Ledger::give_out_if_over(Slot slot) {
+  Release& release = releases_[slot];
+  if (release.growing || release.watched_pages != 0) return;
+  std::uint64_t closed_bytes = 0;
+  for (const Closing& closing : release.closings) closed_bytes += closing.pages * kPageBytes;
+  if (closed_bytes != release.row.resident_bytes) ++not_conserved_;
+  for (const Closing& closing : release.closings) {
+    ReleaseRow row = release.row;
+    row.fate = closing.fate;
+    row.bytes = closing.pages * kPageBytes;
+    row.delay_min_ns = closing.delay_min_ns;
+    if (closing.fate != Fate::kPending) row.delay_max_ns = closing.delay_max_ns;
+    row.by = closing.by;
+    row.quality = std::max(row.quality, closing.quality);
+    sink_.on_release(row);
+  }
+  release = Release{};
+  free_slots_.push_back(slot);
+}
+
+void Ledger::close_page(Process& process, PageTable::Chunk& chunk, std::size_t page, Fate fate, const Moment& moment,
+                        Quality quality) {
+  const Slot slot = chunk.slots[page];
+  Release& release = releases_[slot];
+  Closing closing{.fate = fate,
+                  .by = fate == Fate::kReclaimed ? reclaimer_in(moment) : std::nullopt,
+                  .quality = weakened(quality),
+                  .pages = 1,
+                  // Calls that were merged are up to kMergeWithinNs apart.
+                  .delay_min_ns = since(release.last_mono_ns, moment.from_ns),
+                  .delay_max_ns = since(release.row.released_mono_ns, moment.to_ns)};
+  add_closing(process, slot, closing);
+  chunk.slots[page] = 0;
+  --chunk.watched;
+  --process.watched_pages;
+  --release.watched_pages;
+  give_out_if_over(slot);
+}
+
+std::optional<Reclaimer> Ledger::reclaimer_in(const Moment& moment) const {
+  std::optional<Reclaimer> only;
+  for (auto at = reclaims_.rbegin(); at != reclaims_.rend() && at->to_ns >= moment.from_ns; ++at) {
+    if (at->from_ns > moment.to_ns) continue;
+    if (only && *only != at->by) return std::nullopt;  // several: it cannot be told which
+    only = at->by;
+  }
+  return only;
+}
+
+// Closes what the range held for earlier releases, by what the call found there.
+void Ledger::apply(Process& process, const ReturnedRelease& release, const AddressRange& range) {
+  const std::uint64_t begin_ns = release.call.begin_ns;
+  // Without page tables, or beyond where the walk stopped, nobody looked.
+  const bool looked = release.before.done && !release.before.sampled && !release.before.capped;
+  const auto& chunks = process.pages.chunks();
+  for (auto at = chunks.lower_bound(chunk_of(range.begin)); at != chunks.end() && at->first < range.end;) {
+    const std::uint64_t chunk_addr = at->first;
+    PageTable::Chunk& chunk = *(at++)->second;
+    const AddressRange part = range.intersection({chunk_addr, chunk_addr + kChunkBytes});
+    const std::vector<const Pages*> in_chunk = pages_in(release, chunk_addr);
+    for (std::uint64_t address = part.begin; address < part.end; address += kPageBytes) {
+      const std::size_t page = page_in_chunk(address);
+      const Slot slot = chunk.slots[page];
+      if (slot == 0) continue;
+      const auto covering =
+          std::find_if(in_chunk.begin(), in_chunk.end(), [&](const Pages* p) { return p->covers(page); });
+      const Pages* pages = covering == in_chunk.end() ? nullptr : *covering;
+      const Moment now{begin_ns, begin_ns};
+      const Moment meanwhile{last_seen_ns(chunk, slot), begin_ns};
+      if (!looked && pages == nullptr) {
+        close_page(process, chunk, page, fate_by(release.call.syscall), {meanwhile.from_ns, begin_ns},
+                   Quality::kBounded);
+      } else if (pages == nullptr || !pages->resident(page)) {
+        close_page(process, chunk, page, Fate::kReclaimed, meanwhile, Quality::kBounded);
+      } else if (!pages->clean(page)) {
+        close_page(process, chunk, page, Fate::kRewritten, meanwhile, Quality::kBounded);
+      } else {
+        close_page(process, chunk, page, fate_by(release.call.syscall), now, Quality::kExact);
+      }
+    }
+    chunk.changed_ns = release.end_ns;
+    process.pages.drop_if_empty(chunk_addr);
+  }
+}
+
+void Ledger::watch(Process& process, const ReturnedRelease& release, const Pages& pages, Slot slot) {
+  PageTable::Chunk& chunk = process.pages.make(pages.chunk_addr);
+  std::uint64_t watched = 0;
+  for (std::size_t page = pages.first_page; page < pages.first_page + pages.pages; ++page) {
+    if (!pages.resident(page) || chunk.slots[page] != 0) continue;
+    chunk.slots[page] = slot;
+    ++watched;
+  }
+  chunk.watched += static_cast<std::uint32_t>(watched);
+  chunk.changed_ns = release.end_ns;
+  process.watched_pages += watched;
+  releases_[slot].watched_pages += watched;
+  releases_[slot].row.resident_bytes += watched * kPageBytes;
+  process.pages.drop_if_empty(pages.chunk_addr);
+}
+
+// mremap takes the pages along: what was watched there is watched here.
+void Ledger::move_pages(Process& process, const ReturnedRelease& release) {
+  const CallFields& call = release.call;
+  const auto to = static_cast<std::uint64_t>(release.ret);
+  const AddressRange from = AddressRange::of_call(call.args[0], std::min(call.args[1], call.args[2]));
+  if (to == from.begin || to % kPageBytes != 0) return;
+  struct Moved {
+    std::uint64_t address;
+    Slot slot;
+    std::uint64_t looked_ns;
+  };
+  std::vector<Moved> moved;
+  const auto& chunks = process.pages.chunks();
+  for (auto at = chunks.lower_bound(chunk_of(from.begin)); at != chunks.end() && at->first < from.end;) {
+    const std::uint64_t chunk_addr = at->first;
+    PageTable::Chunk& chunk = *(at++)->second;
+    const AddressRange part = from.intersection({chunk_addr, chunk_addr + kChunkBytes});
+    for (std::uint64_t address = part.begin; address < part.end; address += kPageBytes) {
+      Slot& slot = chunk.slots[page_in_chunk(address)];
+      if (slot == 0) continue;
+      moved.push_back({address - from.begin + to, slot, chunk.looked_ns});
+      slot = 0;
+      --chunk.watched;
+    }
+    chunk.changed_ns = release.end_ns;
+    process.pages.drop_if_empty(chunk_addr);
+  }
+  for (const Moved& page : moved) {
+    PageTable::Chunk& chunk = process.pages.make(chunk_of(page.address));
+    Slot& slot = chunk.slots[page_in_chunk(page.address)];
+    // What the kernel puts there was unmapped above; a lost record may have hidden it.
+    if (slot != 0)
+      close_page(process, chunk, page_in_chunk(page.address), Fate::kUnmapped, {release.call.begin_ns, release.end_ns},
+                 Quality::kBounded);
+    slot = page.slot;
+    chunk.looked_ns = chunk.watched == 0 ? page.looked_ns : std::min(chunk.looked_ns, page.looked_ns);
+    ++chunk.watched;
+    chunk.changed_ns = release.end_ns;
+  }
+}
+
+void Ledger::on_returned(const AssembledCall& call, std::optional<std::uint32_t> stack_id) {
+  if (!call.release || call.release->ranges.empty()) return;
+  const ReturnedRelease& release = *call.release;
+  const Effect effect = effect_of_release(release.call, release.ret, release.before, release.after);
+  if (effect == Effect::kNone) return;
+  Process& process = processes_[call.row.pid];
+  count_overhang(process, release.end_ns);
+  if (effect != Effect::kPartlyTaken) {
+    for (const AddressRange& range : release.ranges) apply(process, release, range);
+  }
+  if (effect == Effect::kLazilyFreed) {
+    const bool any = std::any_of(release.pages.begin(), release.pages.end(), [](const Pages& pages) {
+      return std::any_of(pages.resident_bits.begin(), pages.resident_bits.end(), [](auto word) { return word != 0; });
+    });
+    if (any) {
+      const Slot slot = release_for(process, call, stack_id);
+      for (const Pages& pages : release.pages) watch(process, release, pages, slot);
+    }
+  } else if (release.before.done) {
+    const std::uint64_t left = effect == Effect::kPartlyTaken ? release.after.resident_pages : 0;
+    const std::uint64_t gone = release.before.resident_pages - std::min(left, release.before.resident_pages);
+    if (gone != 0) {
+      const Slot slot = release_for(process, call, stack_id);
+      releases_[slot].row.resident_bytes += gone * kPageBytes;
+      add_closing(process, slot,
+                  {.fate = Fate::kFreed,
+                   .quality = call.row.quality.value_or(Quality::kBounded),
+                   .pages = gone,
+                   .delay_min_ns = 0,
+                   .delay_max_ns = since(release.call.begin_ns, release.end_ns)});
+    }
+  }
+  if (release.call.syscall == Syscall::kMremap && !call_failed(release.call, release.ret)) move_pages(process, release);
+}
+
+void Ledger::on_look(const Pages& look, bool under_way) {
+  const auto found = processes_.find(look.stamp.pid);
+  if (found == processes_.end() || under_way) return;
+  Process& process = found->second;
+  PageTable::Chunk* chunk = process.pages.find(look.chunk_addr);
+  if (chunk == nullptr || chunk->changed_ns >= look.begin_ns) return;
+  count_overhang(process, look.stamp.mono_ns);
+  for (std::size_t page = look.first_page; page < look.first_page + look.pages; ++page) {
+    const Slot slot = chunk->slots[page];
+    if (slot == 0 || (look.resident(page) && look.clean(page))) continue;
+    const Fate fate = look.resident(page) ? Fate::kRewritten : Fate::kReclaimed;
+    close_page(process, *chunk, page, fate, {last_seen_ns(*chunk, slot), look.stamp.mono_ns}, Quality::kBounded);
+  }
+  if (look.pages == kChunkPages) chunk->looked_ns = look.begin_ns;
+  process.pages.drop_if_empty(look.chunk_addr);
+}
+
+void Ledger::on_reclaim(const Reclaim& reclaim) {
+  reclaims_.push_back(reclaim);
+  if (reclaims_.size() > kReclaimsKept) reclaims_.pop_front();
+}
+
+void Ledger::on_process_gone(std::uint32_t pid, std::uint64_t mono_ns) {
+  const auto found = processes_.find(pid);
+  if (found == processes_.end()) return;
+  Process& process = found->second;
+  count_overhang(process, mono_ns);
+  const auto& chunks = process.pages.chunks();
+  for (auto at = chunks.begin(); at != chunks.end();) {
+    const std::uint64_t chunk_addr = at->first;
+    PageTable::Chunk& chunk = *(at++)->second;
+    for (std::size_t page = 0; page < kChunkPages; ++page) {
+      const Slot slot = chunk.slots[page];
+      if (slot == 0) continue;
+      // Nobody has looked since: perhaps something else had become of it before.
+      close_page(process, chunk, page, Fate::kExited, {last_seen_ns(chunk, slot), mono_ns}, Quality::kBounded);
+    }
+    process.pages.drop_if_empty(chunk_addr);
+  }
+  while (!process.growing.empty()) stop_growing(process, process.growing.begin()->second);
+  give_out_delays(pid, process);
+  processes_.erase(found);
+}
+
+void Ledger::settle(std::uint64_t mono_ns) {
+  for (auto& [pid, process] : processes_) {
+    std::vector<Slot> quiet;
+    for (const auto& [tid, slot] : process.growing) {
+      if (since(releases_[slot].last_mono_ns, mono_ns) > kSettleAfterNs) quiet.push_back(slot);
+    }
+    for (const Slot slot : quiet) stop_growing(process, slot);
+  }
+}
+
+void Ledger::finish(std::uint64_t mono_ns) {
+  for (auto& [pid, process] : processes_) {
+    count_overhang(process, mono_ns);
+    for (const auto& [chunk_addr, chunk] : process.pages.chunks()) {
+      for (std::size_t page = 0; page < kChunkPages; ++page) {
+        if (chunk->slots[page] == 0) continue;
+        const Quality quality = chunk->looked_ns != 0 ? Quality::kExact : Quality::kBounded;
+        close_page(process, *chunk, page, Fate::kPending, {mono_ns, mono_ns}, quality);
+      }
+    }
+    while (!process.growing.empty()) stop_growing(process, process.growing.begin()->second);
+    give_out_delays(pid, process);
+  }
+  processes_.clear();
+}
+
+std::uint64_t Ledger::pending_bytes(std::uint32_t pid) const {
+  const auto found = processes_.find(pid);
+  return found == processes_.end() ? 0 : found->second.watched_pages * kPageBytes;
+}
+
+std::vector<std::uint64_t> Ledger::watched_chunks(std::uint32_t pid) const {
+  std::vector<std::uint64_t> chunks;
+  const auto found = processes_.find(pid);
+  if (found == processes_.end()) return chunks;
+  chunks.reserve(found->second.pages.chunks().size());
+  for (const auto& [chunk_addr, chunk] : found->second.pages.chunks()) chunks.push_back(chunk_addr);
+  return chunks;
+}
+
+}  // namespace madvtrace
