@@ -3,8 +3,10 @@
 
 #include <signal.h>  // NOLINT(modernize-deprecated-headers): kill is POSIX
 
+#include <algorithm>
 #include <cerrno>
 #include <cstddef>
+#include <set>
 #include <span>
 #include <vector>
 
@@ -20,14 +22,19 @@ constexpr std::uint64_t kSymbolsAtEndNs = 5'000'000'000;
 }  // namespace
 
 Collector::Collector(BpfSession& session, const ProcRoot& proc, Outputs& outputs,
-                     std::optional<RecordingWriter> recording)
+                     std::optional<RecordingWriter> recording, double walk_budget)
     : session_(session),
       proc_(proc),
       outputs_(outputs),
       recording_(std::move(recording)),
       trace_(outputs),
       pipeline_(trace_),
-      sampler_(proc, session.walker()) {
+      look_budget_(walk_budget / 2),
+      sample_budget_(walk_budget / 2),
+      sampler_(proc, session.walker(), sample_budget_),
+      reclaim_runs_(session.reclaim_runs()),
+      reclaim_checked_ns_(mono_now_ns()),
+      budget_passed_ns_(reclaim_checked_ns_) {
   if (recording_) tee_.add(*recording_);
   tee_.add(pipeline_);
   tee_.add(targets_);
@@ -50,6 +57,59 @@ Result<bool> Collector::drain(bool all) {
   }
   return ring.more();
 }
+
+bool Collector::reclaim_has_run() {
+  const std::array<std::uint64_t, 3> runs = session_.reclaim_runs();
+  const std::uint64_t now_ns = mono_now_ns();
+  bool any = false;
+  for (std::size_t i = 0; i < runs.size(); ++i) {
+    if (runs.at(i) == reclaim_runs_.at(i)) continue;
+    any = true;
+    emit(Reclaim{.by = static_cast<Reclaimer>(i), .from_ns = reclaim_checked_ns_, .to_ns = now_ns});
+  }
+  reclaim_runs_ = runs;
+  reclaim_checked_ns_ = now_ns;
+  return any;
+}
+
+void Collector::pass_budgets() {
+  const std::uint64_t now_ns = mono_now_ns();
+  look_budget_.pass(now_ns - budget_passed_ns_);
+  sample_budget_.pass(now_ns - budget_passed_ns_);
+  budget_passed_ns_ = now_ns;
+}
+
+// The kernel side answers through the ring, so that a look stands in the stream behind
+// every call that came before it.
+Status Collector::look_at_watched(bool always) {
+  PageWalker* walker = session_.walker();
+  pass_budgets();
+  if (walker == nullptr || (!always && !look_budget_.allows())) return {};
+  for (const std::uint32_t pid : std::set<std::uint32_t>(targets_.pids())) {
+    const std::vector<std::uint64_t> chunks = trace_.ledger().watched_chunks(pid);
+    std::span<const std::uint64_t> left = chunks;
+    while (!left.empty()) {
+      const std::span<const std::uint64_t> batch = left.first(std::min(left.size(), PageWalker::kChunksAtOnce));
+      left = left.subspan(batch.size());
+      const std::uint64_t begin_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID);
+      const bool looked = walker->look(pid, batch);
+      look_budget_.spend(clock_ns(CLOCK_THREAD_CPUTIME_ID) - begin_ns);
+      if (!looked) break;
+      if (const Result<bool> drained = drain(/*all=*/false); !drained) return tl::unexpected(drained.error());
+    }
+  }
+  return {};
+}
+
+Status Collector::last_look() {
+  if (const Result<bool> drained = drain(/*all=*/true); !drained) return tl::unexpected(drained.error());
+  reclaim_has_run();
+  const Status looked = look_at_watched(/*always=*/true);
+  sample_all(/*always=*/true);
+  return looked;
+}
+
+Status Collector::look_if_reclaimed() { return reclaim_has_run() ? look_at_watched(/*always=*/false) : Status{}; }
 
 void Collector::look_at_changed_processes() {
   for (const std::uint32_t pid : targets_.take_changed()) {
@@ -96,18 +156,19 @@ std::uint64_t Collector::lost() const {
   return sum;
 }
 
-void Collector::tick(std::uint64_t elapsed_ns) {
+Status Collector::tick() {
   emit_clock();
-  sampler_.begin_round(elapsed_ns);
+  reclaim_has_run();
+  if (const Status looked = look_at_watched(/*always=*/false); !looked) return looked;
   sample_all(/*always=*/false);
   emit_losses();
   drop_vanished();
   if (recording_) recording_->flush();
   outputs_.end_interval(lost());
+  return {};
 }
 
 void Collector::finish(const RunEnd& end) {
-  sample_all(/*always=*/true);
   for (const Frames& frames : stacks_.take_ready()) emit(frames);
   stacks_.work(kSymbolsAtEndNs);
   for (const Frames& frames : stacks_.take_ready()) emit(frames);

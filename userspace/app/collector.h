@@ -9,6 +9,7 @@
 // Everything the model gets to know passes through the tee as a record.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -29,15 +30,20 @@ namespace madvtrace {
 
 class Collector {
  public:
-  Collector(BpfSession& session, const ProcRoot& proc, Outputs& outputs, std::optional<RecordingWriter> recording);
+  Collector(BpfSession& session, const ProcRoot& proc, Outputs& outputs, std::optional<RecordingWriter> recording,
+            double walk_budget);
 
   void emit(const Event& event);
 
   // Takes what the ring holds (all of it, if `all`) and looks at processes that are
   // new in it. True: there is more to take at once.
   Result<bool> drain(bool all);
-  // The end of an interval: clock, samples, losses, the live table.
-  void tick(std::uint64_t elapsed_ns);
+  // If the kernel has reclaimed since the last time: what of the watched pages is left.
+  Status look_if_reclaimed();
+  // The end of an interval: clock, watched pages, samples, losses, the live table.
+  Status tick();
+  // Before recording stops: what is still in RSS, once more, whatever it costs.
+  Status last_look();
   // After the hooks are detached and the ring is drained.
   void finish(const RunEnd& end);
 
@@ -48,6 +54,9 @@ class Collector {
 
  private:
   void look_at_changed_processes();
+  bool reclaim_has_run();
+  void pass_budgets();
+  Status look_at_watched(bool always);
   void sample_all(bool always);
   void emit_clock();
   void emit_losses();
@@ -62,9 +71,14 @@ class Collector {
   Pipeline pipeline_;
   LiveTargets targets_;
   StackSymbols stacks_;
+  WalkBudget look_budget_;    // half of the budget for the watched pages,
+  WalkBudget sample_budget_;  // half for the samples
   Sampler sampler_;
   Tee tee_;
   std::map<std::string, std::uint64_t> losses_told_;
+  std::array<std::uint64_t, 3> reclaim_runs_{};
+  std::uint64_t reclaim_checked_ns_ = 0;
+  std::uint64_t budget_passed_ns_ = 0;
 };
 
 }  // namespace madvtrace

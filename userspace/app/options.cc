@@ -60,6 +60,7 @@ struct Parser {
   std::string csv;
   std::string record;
   std::vector<std::string> labels;
+  std::string walk_budget = "1%";
   std::string ring_size = "16MiB";
   int ready_fd = -1;
   bool no_page_walk = false;
@@ -89,6 +90,9 @@ struct Parser {
     app.add_option("--ready-fd", ready_fd, "write a line there once every hook is attached")
         ->type_name("N")
         ->group("Output");
+    app.add_option("--walk-budget", walk_budget, "CPU that watching lazily freed pages may take (default 1%)")
+        ->type_name("PERCENT")
+        ->group("How");
     app.add_option("--ring-size", ring_size, "buffer between kernel and collector (default 16MiB)")
         ->type_name("BYTES")
         ->group("How");
@@ -120,7 +124,7 @@ struct Parser {
     to.add_option("-o,--output", output, "CSV files and summary.json into a new or empty directory")
         ->type_name("DIR")
         ->group("Output");
-    to.add_option("--csv", csv, "one table as CSV on standard output: events or samples")
+    to.add_option("--csv", csv, "one table as CSV on standard output: events, releases or samples")
         ->type_name("TABLE")
         ->group("Output");
     to.add_flag("-q,--quiet", options.quiet, "no table, no summary: only errors")->group("Output");
@@ -168,13 +172,18 @@ Status Parser::take_values() {
   if (!interval_ns) return usage(fmt::format("-i {}: not a duration; write 500ms, 5s or 2m", interval));
   if (*interval_ns < kShortestIntervalNs) return usage(fmt::format("-i {}: too short; at least 10ms", interval));
   options.interval_ns = *interval_ns;
+  const auto walk_budget_share = parse_percent(walk_budget);
+  if (!walk_budget_share)
+    return usage(fmt::format("--walk-budget {}: not a share of a CPU; write 1% or 0.5%", walk_budget));
+  options.walk_budget = *walk_budget_share;
   const auto ring_bytes = parse_bytes(ring_size);
   if (!ring_bytes) return usage(fmt::format("--ring-size {}: not a size; write 64KiB or 16MiB", ring_size));
   options.ring_bytes = *ring_bytes;
   if (!csv.empty()) {
-    if (csv != "events" && csv != "samples")
-      return usage(fmt::format("--csv {}: there is no such table; events or samples", csv));
-    options.csv = csv == "events" ? CsvTable::kEvents : CsvTable::kSamples;
+    if (csv != "events" && csv != "releases" && csv != "samples") {
+      return usage(fmt::format("--csv {}: there is no such table; events, releases or samples", csv));
+    }
+    options.csv = csv == "events" ? CsvTable::kEvents : csv == "releases" ? CsvTable::kReleases : CsvTable::kSamples;
   }
   if (!output.empty()) options.output_directory = output;
   if (!record.empty()) options.record_path = record;

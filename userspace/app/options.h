@@ -38,6 +38,7 @@ struct Options {
   // How.
   std::uint64_t ring_bytes = std::uint64_t{16} << 20;
   bool page_walk = true;
+  double walk_budget = 0.01;  // share of one CPU
   bool quiet = false;
   bool verbose = false;
 

@@ -42,6 +42,10 @@ void Outputs::on_call(const CallRow& row) {
   if (table_) table_->on_call(row);
 }
 
+void Outputs::on_release(const ReleaseRow& row) {
+  for (CsvSink& sink : csv_) sink.on_release(row);
+}
+
 void Outputs::on_sample(const SampleRow& row) {
   for (CsvSink& sink : csv_) sink.on_sample(row);
   if (table_) table_->on_sample(row);

@@ -23,6 +23,7 @@ class Outputs : public RowSink {
   static Result<std::unique_ptr<Outputs>> create(const Options& options);
 
   void on_call(const CallRow& row) override;
+  void on_release(const ReleaseRow& row) override;
   void on_sample(const SampleRow& row) override;
   void on_stack(const StackRow& row) override;
 

@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <vector>
 
 #include "base/clock.h"
@@ -15,10 +14,6 @@
 #include "symbols/symbolizer.h"
 
 namespace madvtrace {
-
-void Sampler::begin_round(std::uint64_t elapsed_ns) {
-  debt_ns_ = std::max(0.0, debt_ns_ - kWalkBudget * static_cast<double>(elapsed_ns));
-}
 
 std::optional<Sample> Sampler::sample(std::uint32_t pid, bool always) {
   Sample sample;
@@ -33,10 +28,10 @@ std::optional<Sample> Sampler::sample(std::uint32_t pid, bool always) {
   sample.rss_shmem_bytes = status->rss_shmem_bytes;
   sample.swap_bytes = status->swap_bytes;
   sample.page_tables_bytes = status->page_tables_bytes;
-  if (walker_ != nullptr && (always || debt_ns_ <= 0)) {
+  if (walker_ != nullptr && (always || budget_.allows())) {
     const std::uint64_t begin_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID);
     walk(pid, sample);
-    debt_ns_ += static_cast<double>(clock_ns(CLOCK_THREAD_CPUTIME_ID) - begin_ns);
+    budget_.spend(clock_ns(CLOCK_THREAD_CPUTIME_ID) - begin_ns);
   }
   return sample;
 }

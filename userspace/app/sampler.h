@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <optional>
 
+#include "app/walk_budget.h"
 #include "kernel/page_walker.h"
 #include "model/event.h"
 #include "procfs/proc_root.h"
@@ -18,15 +19,11 @@ namespace madvtrace {
 
 class Sampler {
  public:
-  // Walks take at most this part of one CPU.
-  static constexpr double kWalkBudget = 0.01;
+  // `walker` may be null; all must outlive this.
+  Sampler(const ProcRoot& proc, PageWalker* walker, WalkBudget& budget)
+      : proc_(proc), walker_(walker), budget_(budget) {}
 
-  // `walker` may be null; both must outlive this.
-  Sampler(const ProcRoot& proc, PageWalker* walker) : proc_(proc), walker_(walker) {}
-
-  // One round: `elapsed_ns` since the last. `always`: walk even over budget (the
-  // first and the last sample of a process).
-  void begin_round(std::uint64_t elapsed_ns);
+  // `always`: walk even over budget (the last sample of a process).
   std::optional<Sample> sample(std::uint32_t pid, bool always);
 
  private:
@@ -34,7 +31,7 @@ class Sampler {
 
   const ProcRoot& proc_;
   PageWalker* walker_;
-  double debt_ns_ = 0;  // CPU time that walks have taken over their budget
+  WalkBudget& budget_;
 };
 
 // What a process is: when it started, what it runs, where it lives.

@@ -63,6 +63,7 @@ class Tracer {
 
   void drain();
   void tick();
+  void check(const Status& status);
   void stop_if_over();
   void report_command();
 
@@ -74,7 +75,6 @@ class Tracer {
   std::optional<Command> command_;
   std::unique_ptr<EventLoop> loop_;
   UniqueFd again_;  // readable: the last drain left something behind
-  std::uint64_t last_tick_ns_ = 0;
   std::optional<Error> failure_;
 };
 
@@ -107,7 +107,7 @@ Status Tracer::prepare() {
     if (!created) return tl::unexpected(created.error());
     recording.emplace(std::move(*created));
   }
-  collector_.emplace(*session_, *proc_, *outputs_, std::move(recording));
+  collector_.emplace(*session_, *proc_, *outputs_, std::move(recording), options_.walk_budget);
   collector_->emit(describe_run(options_, direct_map));
   return {};
 }
@@ -127,7 +127,6 @@ Status Tracer::begin() {
   if (const Status status = session_->find_address_spaces(); !status) return status;
   // Describes the targets and takes their first samples.
   if (const Result<bool> drained = collector_->drain(/*all=*/false); !drained) return tl::unexpected(drained.error());
-  last_tick_ns_ = mono_now_ns();
   return {};
 }
 
@@ -169,24 +168,26 @@ Status Tracer::set_up_loop() {
 
 void Tracer::drain() {
   const Result<bool> more = collector_->drain(/*all=*/false);
-  if (!more) {
-    failure_ = more.error();
-    loop_->stop();
-    return;
-  }
+  if (!more) return check(tl::unexpected(more.error()));
   if (*more) {
     const std::uint64_t one = 1;
     // A full counter is readable as well: nothing is missed.
     if (::write(again_.get(), &one, sizeof(one)) < 0) return;
+  } else {
+    check(collector_->look_if_reclaimed());
   }
   stop_if_over();
 }
 
 void Tracer::tick() {
-  const std::uint64_t now_ns = mono_now_ns();
-  collector_->tick(now_ns - last_tick_ns_);
-  last_tick_ns_ = now_ns;
+  check(collector_->tick());
   stop_if_over();
+}
+
+void Tracer::check(const Status& status) {
+  if (status) return;
+  if (!failure_) failure_ = status.error();
+  loop_->stop();
 }
 
 void Tracer::stop_if_over() {
@@ -212,6 +213,7 @@ void Tracer::report_command() {
 }
 
 Result<ExitCode> Tracer::end() {
+  check(collector_->last_look());
   session_->stop_recording();
   const std::uint64_t ended_mono_ns = mono_now_ns();
   session_->detach_all();

@@ -53,6 +53,13 @@ std::optional<std::uint64_t> parse_bytes(std::string_view text) {
   return static_cast<std::uint64_t>(*value);
 }
 
+std::optional<double> parse_percent(std::string_view text) {
+  constexpr std::array kPercent{Unit{"%", 0.01}};
+  const std::optional<double> value = parse_quantity(text, kPercent);
+  if (!value || *value <= 0 || *value > 1) return std::nullopt;
+  return value;
+}
+
 std::string format_bytes(std::uint64_t bytes) {
   constexpr std::array<std::string_view, 5> kNames{"B", "KiB", "MiB", "GiB", "TiB"};
   auto value = static_cast<double>(bytes);

@@ -16,6 +16,10 @@ std::optional<std::uint64_t> parse_duration_ns(std::string_view text);
 // "64KiB", "16MiB", "1GiB" or plain bytes. Nothing for anything else, or zero.
 std::optional<std::uint64_t> parse_bytes(std::string_view text);
 
+// "1%", "0.5%": 0.01, 0.005. Nothing for anything else, or what is not over 0 and at
+// most 100%.
+std::optional<double> parse_percent(std::string_view text);
+
 // For people: "512.0 MiB", "4.0 KiB", "0 B".
 std::string format_bytes(std::uint64_t bytes);
 std::string format_bytes_delta(std::int64_t bytes);  // the same, always with its sign
