@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <benchmark/benchmark.h>
+
+#include "model/trace.h"
+#include "tests/bench/heap_stream.h"
+
+namespace madvtrace::bench {
+namespace {
+
+class NoRows : public RowSink {
+ public:
+  void on_call(const CallRow&) override {}
+  void on_release(const ReleaseRow&) override {}
+  void on_sample(const SampleRow&) override {}
+  void on_stack(const StackRow&) override {}
+};
+
+// Making the events is part of it; MakingTheStream says how large a part.
+void ModelOfABusyHeap(benchmark::State& state) {
+  NoRows rows;
+  Trace trace(rows);
+  HeapStream stream(1);
+  std::uint64_t events = 0;
+  for (auto _ : state) events += stream.next([&](const Event& event) { trace.apply(event); });
+  state.SetItemsProcessed(static_cast<std::int64_t>(events));
+}
+BENCHMARK(ModelOfABusyHeap);
+
+void MakingTheStream(benchmark::State& state) {
+  HeapStream stream(1);
+  std::uint64_t events = 0;
+  for (auto _ : state) events += stream.next([&](const Event& event) { benchmark::DoNotOptimize(&event); });
+  state.SetItemsProcessed(static_cast<std::int64_t>(events));
+}
+BENCHMARK(MakingTheStream);
+
+}  // namespace
+}  // namespace madvtrace::bench
