@@ -227,5 +227,46 @@ TEST(LedgerProperty, AgreesWithAPlainModelOnRandomPrograms) {
   }
 }
 
+// What a look finds while a call is at work there, or found before one ended, is that
+// call's own doing.
+TEST(LedgerLooks, SayNothingOfPagesThatACallIsChanging) {
+  Collect rows;
+  Trace trace(rows);
+  const auto at = [](std::uint64_t ms) { return Stamp{.mono_ns = ms * 1'000'000, .pid = kPid, .tid = kPid}; };
+  const auto begin = [&](std::uint64_t ms, std::int32_t advice) {
+    CallFields call{.syscall = Syscall::kMadvise, .begin_ns = at(ms).mono_ns};
+    call.args = {kBase, kChunkBytes, static_cast<std::uint64_t>(advice), 0, 0, 0};
+    trace.apply(ReleaseBegin{.stamp = at(ms),
+                             .call = call,
+                             .range = {kBase, kBase + kChunkBytes},
+                             .walk = {.resident_pages = kChunkPages, .done = true}});
+    Pages pages{.stamp = at(ms), .begin_ns = call.begin_ns, .chunk_addr = kBase, .pages = kChunkPages};
+    pages.resident_bits.fill(~std::uint64_t{0});
+    if (advice == kMadvDontneed) pages.clean_bits = pages.resident_bits;
+    trace.apply(pages);
+  };
+  const auto end = [&](std::uint64_t begin_ms, std::uint64_t ms) {
+    trace.apply(ReleaseEnd{.stamp = at(ms), .begin_ns = at(begin_ms).mono_ns});
+  };
+  const auto look_finds_nothing = [&](std::uint64_t begin_ms, std::uint64_t ms) {
+    trace.apply(Pages{.stamp = at(ms),
+                      .begin_ns = at(begin_ms).mono_ns,
+                      .chunk_addr = kBase,
+                      .pages = kChunkPages,
+                      .on_demand = true});
+  };
+  begin(100, kMadvFree);
+  end(100, 110);
+  look_finds_nothing(105, 120);  // began before the release ended
+  EXPECT_EQ(trace.ledger().pending_bytes(kPid), kChunkBytes);
+  begin(200, kMadvDontneed);
+  look_finds_nothing(205, 206);  // the pages are going right now
+  EXPECT_EQ(trace.ledger().pending_bytes(kPid), kChunkBytes);
+  end(200, 210);
+  trace.finish();
+  EXPECT_EQ(rows.sums(),
+            (Sums{{{kMadvFree, Fate::kSuperseded}, kChunkBytes}, {{kMadvDontneed, Fate::kFreed}, kChunkBytes}}));
+}
+
 }  // namespace
 }  // namespace madvtrace

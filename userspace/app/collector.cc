@@ -47,6 +47,8 @@ void Collector::emit(const Event& event) {
 }
 
 Result<bool> Collector::drain(bool all) {
+  // Before the calls that may find the pages gone that were reclaimed.
+  notice_reclaim();
   RingSource& ring = session_.ring();
   const Status status = all ? ring.drain_all(tee_) : ring.drain(tee_);
   if (!status) return tl::unexpected(status.error());
@@ -58,18 +60,16 @@ Result<bool> Collector::drain(bool all) {
   return ring.more();
 }
 
-bool Collector::reclaim_has_run() {
+void Collector::notice_reclaim() {
   const std::array<std::uint64_t, 3> runs = session_.reclaim_runs();
   const std::uint64_t now_ns = mono_now_ns();
-  bool any = false;
   for (std::size_t i = 0; i < runs.size(); ++i) {
     if (runs.at(i) == reclaim_runs_.at(i)) continue;
-    any = true;
+    reclaimed_since_look_ = true;
     emit(Reclaim{.by = static_cast<Reclaimer>(i), .from_ns = reclaim_checked_ns_, .to_ns = now_ns});
   }
   reclaim_runs_ = runs;
   reclaim_checked_ns_ = now_ns;
-  return any;
 }
 
 void Collector::pass_budgets() {
@@ -85,6 +85,7 @@ Status Collector::look_at_watched(bool always) {
   PageWalker* walker = session_.walker();
   pass_budgets();
   if (walker == nullptr || (!always && !look_budget_.allows())) return {};
+  reclaimed_since_look_ = false;
   for (const std::uint32_t pid : std::set<std::uint32_t>(targets_.pids())) {
     const std::vector<std::uint64_t> chunks = trace_.ledger().watched_chunks(pid);
     std::span<const std::uint64_t> left = chunks;
@@ -103,13 +104,12 @@ Status Collector::look_at_watched(bool always) {
 
 Status Collector::last_look() {
   if (const Result<bool> drained = drain(/*all=*/true); !drained) return tl::unexpected(drained.error());
-  reclaim_has_run();
   const Status looked = look_at_watched(/*always=*/true);
   sample_all(/*always=*/true);
   return looked;
 }
 
-Status Collector::look_if_reclaimed() { return reclaim_has_run() ? look_at_watched(/*always=*/false) : Status{}; }
+Status Collector::look_if_reclaimed() { return reclaimed_since_look_ ? look_at_watched(/*always=*/false) : Status{}; }
 
 void Collector::look_at_changed_processes() {
   for (const std::uint32_t pid : targets_.take_changed()) {
@@ -158,7 +158,7 @@ std::uint64_t Collector::lost() const {
 
 Status Collector::tick() {
   emit_clock();
-  reclaim_has_run();
+  notice_reclaim();
   if (const Status looked = look_at_watched(/*always=*/false); !looked) return looked;
   sample_all(/*always=*/false);
   emit_losses();

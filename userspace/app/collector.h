@@ -54,7 +54,7 @@ class Collector {
 
  private:
   void look_at_changed_processes();
-  bool reclaim_has_run();
+  void notice_reclaim();
   void pass_budgets();
   Status look_at_watched(bool always);
   void sample_all(bool always);
@@ -78,6 +78,7 @@ class Collector {
   std::map<std::string, std::uint64_t> losses_told_;
   std::array<std::uint64_t, 3> reclaim_runs_{};
   std::uint64_t reclaim_checked_ns_ = 0;
+  bool reclaimed_since_look_ = false;
   std::uint64_t budget_passed_ns_ = 0;
 };
 

@@ -1,0 +1,612 @@
+// SPDX-License-Identifier: Apache-2.0
+// What becomes of released pages, held against programs that know what they did and
+// against the kernel's own books (pagemap, smaps, vmstat): every released byte has one
+// fate, and it is the right one. The numbers are printed side by side.
+//
+// The kernel may take lazily freed pages whenever it likes (DAMON does so without any
+// pressure): so "reclaimed" is never an error in itself, and what the program still has
+// is looked up, never assumed.
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <ctime>
+#include <iostream>
+#include <map>
+#include <optional>
+#include <sstream>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/unique_fd.h"
+#include "tests/live/live_test.h"
+
+namespace madvtrace {
+namespace {
+
+using nlohmann::json;
+
+constexpr std::int64_t kPage = 4096;
+constexpr std::int64_t kMiB = std::int64_t{1} << 20;
+// A processor keeps up to so many folios back before it marks them (PAGEVEC_SIZE).
+constexpr std::int64_t kBatchPages = 31;
+
+std::int64_t smaps_lag_bytes() { return kBatchPages * kPage * ::sysconf(_SC_NPROCESSORS_ONLN); }
+
+std::int64_t utc_now() {
+  timespec now{};
+  ::clock_gettime(CLOCK_REALTIME, &now);
+  return std::int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
+}
+
+template <typename... Values>
+void print(const char* what, const Values&... values) {
+  std::cout << "[  NUMBERS ] " << what;
+  ((std::cout << " " << values), ...);
+  std::cout << std::endl;
+}
+
+// Sum of the counters of these names in /proc/vmstat.
+std::int64_t vmstat(const std::vector<std::string>& names) {
+  std::istringstream text(test::read_all("/proc/vmstat"));
+  std::int64_t sum = 0;
+  std::size_t found = 0;
+  std::string name;
+  for (std::int64_t value = 0; text >> name >> value;) {
+    if (std::find(names.begin(), names.end(), name) == names.end()) continue;
+    sum += value;
+    ++found;
+  }
+  EXPECT_EQ(found, names.size()) << "/proc/vmstat lacks a counter";
+  return sum;
+}
+
+// 0 or errno. One write: the kernel reads a whole command.
+int write_file(const std::string& path, const std::string& text) {
+  const UniqueFd file(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
+  if (!file) return errno;
+  return ::write(file.get(), text.data(), text.size()) == static_cast<ssize_t>(text.size()) ? 0 : errno;
+}
+
+// A memory control group of this test alone, gone with it.
+class MemoryGroup {
+ public:
+  MemoryGroup() {
+    const std::string unified = "/sys/fs/cgroup/cgroup.controllers";
+    version2_ = test::read_all(unified).find("memory") != std::string::npos;
+    if (version2_) write_file("/sys/fs/cgroup/cgroup.subtree_control", "+memory");
+    path_ =
+        std::string("/sys/fs/cgroup/") + (version2_ ? "" : "memory/") + "madvtrace-test-" + std::to_string(::getpid());
+    made_ = ::mkdir(path_.c_str(), 0755) == 0;
+    if (!made_) why_not_ = path_ + ": " + std::strerror(errno);
+  }
+  // Its processes have to be gone.
+  ~MemoryGroup() {
+    if (made_ && ::rmdir(path_.c_str()) != 0) ADD_FAILURE() << "rmdir " << path_ << ": " << std::strerror(errno);
+  }
+  MemoryGroup(const MemoryGroup&) = delete;
+  MemoryGroup& operator=(const MemoryGroup&) = delete;
+
+  bool made() const { return made_; }
+  const std::string& why_not() const { return why_not_; }
+  int add(pid_t pid) const { return write_file(path_ + "/cgroup.procs", std::to_string(pid)); }
+  std::int64_t usage_bytes() const {
+    return std::atoll(test::read_all(path_ + (version2_ ? "/memory.current" : "/memory.usage_in_bytes")).c_str());
+  }
+  // Each is over when the kernel has reclaimed what it can.
+  void take_all() const {
+    if (!version2_) {
+      EXPECT_EQ(write_file(path_ + "/memory.force_empty", "0"), 0);
+    } else {
+      reclaim(usage_bytes());
+    }
+  }
+  void take(std::int64_t bytes) const {
+    if (!version2_) {
+      EXPECT_EQ(write_file(path_ + "/memory.limit_in_bytes", std::to_string(usage_bytes() - bytes)), 0);
+    } else {
+      reclaim(bytes);
+    }
+  }
+
+ private:
+  void reclaim(std::int64_t bytes) const {
+    const int error = write_file(path_ + "/memory.reclaim", std::to_string(bytes));
+    // EAGAIN: it got less than was asked for.
+    EXPECT_TRUE(error == 0 || error == EAGAIN) << std::strerror(error);
+  }
+
+  bool version2_ = false;
+  bool made_ = false;
+  std::string path_;
+  std::string why_not_;
+};
+
+class FatesTest : public LiveTest {
+ protected:
+  // tests/targets/c/lazy.c, with its memory touched; in `group` before it has any.
+  void start_lazy(const std::vector<std::string>& arguments, const MemoryGroup* group = nullptr) {
+    lazy_ = start_program("lazy", arguments);
+    ASSERT_TRUE(lazy_);
+    if (group != nullptr) {
+      ASSERT_EQ(group->add(lazy_->pid()), 0);
+    }
+    const Result<json> allocated = lazy_->work();
+    ASSERT_HAS_VALUE(allocated);
+    EXPECT_EQ(allocated->at("resident_bytes"), allocated->at("mapped_bytes"));
+    mapped_ = allocated->at("mapped_bytes");
+  }
+
+  void trace_lazy(std::vector<std::string> more = {}) {
+    more.insert(more.end(), {"-p", lazy_->pid_text()});
+    trace_ = start_trace(std::move(more));
+    ASSERT_TRUE(trace_);
+  }
+
+  // The answer; null after a failure.
+  json step(char name) {
+    EXPECT_HAS_VALUE(lazy_->process().write_input(std::string(1, name)));
+    Result<std::string> line = lazy_->process().read_line(kDeadline * 3);
+    EXPECT_HAS_VALUE(line);
+    json answer = line ? json::parse(*line, nullptr, false) : json();
+    EXPECT_TRUE(answer.is_object() && answer.at("step") == std::string(1, name)) << answer.dump();
+    return answer.is_object() ? answer : json();
+  }
+
+  void end_trace() {
+    ASSERT_NO_FATAL_FAILURE(end_cleanly(*trace_));
+    ASSERT_NO_FATAL_FAILURE(read_releases());
+  }
+
+  void read_releases() {
+    Result<CsvTable> table = CsvTable::read(file("releases.csv"));
+    ASSERT_HAS_VALUE(table);
+    releases_ = std::move(*table);
+    expect_conservation();
+    const json told = summary();
+    ASSERT_TRUE(told.is_object());
+    EXPECT_TRUE(told.at("complete").get<bool>());
+    EXPECT_TRUE(told.at("lost").empty()) << told.at("lost");
+    delays_ = told.value("delays", json());
+  }
+
+  // Bytes of the rows with this fate (and of this advice or call, if given).
+  std::int64_t bytes_of(const std::string& fate, const std::string& advice = "") const {
+    std::int64_t sum = 0;
+    for (const std::size_t row : releases_.rows_where("fate", fate)) {
+      if (advice.empty() || releases_.at(row, "advice") == advice) sum += releases_.number(row, "bytes").value_or(0);
+    }
+    return sum;
+  }
+
+  // Resident bytes of all releases with this advice.
+  std::int64_t released(const std::string& advice) const {
+    std::map<std::string, std::int64_t> by_id;
+    for (const std::size_t row : releases_.rows_where("advice", advice)) {
+      by_id[releases_.at(row, "release_id")] = releases_.number(row, "resident_bytes").value_or(0);
+    }
+    std::int64_t sum = 0;
+    for (const auto& [id, bytes] : by_id) sum += bytes;
+    return sum;
+  }
+
+  // The last sample of the process.
+  std::int64_t last_sample(const std::string& column) const {
+    const Result<CsvTable> samples = CsvTable::read(file("samples.csv"));
+    EXPECT_HAS_VALUE(samples);
+    if (!samples) return -1;
+    const auto rows = samples->rows_where("pid", lazy_->pid_text());
+    EXPECT_FALSE(rows.empty());
+    return rows.empty() ? -1 : samples->number(rows.back(), column).value_or(-1);
+  }
+
+  // What is pending in three places of the output, against what the program has left:
+  // `before` and `after` the trace's end, which differ only by what the kernel took.
+  void expect_pending(const json& before, const json& after) const {
+    const std::int64_t pending = bytes_of("pending");
+    const std::int64_t walked = last_sample("lazyfree_bytes");
+    const std::int64_t lag = smaps_lag_bytes();
+    print("pending rows", pending, "pending_bytes of the last sample", last_sample("pending_bytes"),
+          "its lazyfree_bytes", walked, "| pagemap", before.at("lazy_bytes"), "->", after.at("lazy_bytes"),
+          "smaps LazyFree", before.at("smaps_lazyfree_bytes"), "->", after.at("smaps_lazyfree_bytes"), "reclaimed",
+          bytes_of("reclaimed"));
+    EXPECT_EQ(last_sample("pending_bytes"), pending);
+    EXPECT_LE(pending, before.at("lazy_bytes").get<std::int64_t>());
+    EXPECT_GE(pending, after.at("lazy_bytes").get<std::int64_t>());
+    EXPECT_LE(pending, before.at("smaps_lazyfree_bytes").get<std::int64_t>() + lag);
+    EXPECT_GE(pending, after.at("smaps_lazyfree_bytes").get<std::int64_t>() - lag);
+  }
+
+  void pressure(const MemoryGroup& group, std::int64_t bytes);
+
+  std::unique_ptr<TracedProgram> lazy_;
+  std::unique_ptr<MadvtraceRun> trace_;
+  std::int64_t mapped_ = 0;
+  CsvTable releases_;
+  json delays_;
+
+ private:
+  void expect_conservation() const;
+};
+
+// The bytes of a release's rows add up, and its rows agree about everything else.
+void FatesTest::expect_conservation() const {
+  std::map<std::string, std::pair<std::size_t, std::int64_t>> sums;  // release_id -> first row, bytes
+  ASSERT_GT(releases_.size(), 0U);
+  for (std::size_t row = 0; row < releases_.size(); ++row) {
+    if (releases_.at(row, "stage") != "leave") continue;
+    const auto [at, first] = sums.try_emplace(releases_.at(row, "release_id"), row, 0);
+    for (const char* column :
+         {"pid", "tid", "call", "advice", "addr", "len_bytes", "resident_bytes", "released_ts_ns"}) {
+      ASSERT_EQ(releases_.at(row, column), releases_.at(at->second.first, column)) << releases_.text(row);
+    }
+    const std::int64_t bytes = releases_.number(row, "bytes").value_or(0);
+    ASSERT_GT(bytes, 0) << releases_.text(row);
+    ASSERT_EQ(bytes % kPage, 0) << releases_.text(row);
+    at->second.second += bytes;
+    const auto delay_max = releases_.number(row, "delay_max_ns");
+    ASSERT_EQ(delay_max.has_value(), releases_.at(row, "fate") != "pending") << releases_.text(row);
+    if (delay_max) {
+      ASSERT_LE(releases_.number(row, "delay_min_ns").value_or(-1), *delay_max) << releases_.text(row);
+    }
+  }
+  std::int64_t total = 0;
+  for (const auto& [id, sum] : sums) {
+    ASSERT_EQ(releases_.number(sum.first, "resident_bytes"), sum.second)
+        << "release " << id << ": " << releases_.text(sum.first);
+    ASSERT_LE(sum.second, releases_.number(sum.first, "len_bytes").value_or(0)) << releases_.text(sum.first);
+    total += sum.second;
+  }
+  print("conservation:", sums.size(), "releases,", releases_.size(), "rows,", total, "bytes; freed", bytes_of("freed"),
+        "reclaimed", bytes_of("reclaimed"), "rewritten", bytes_of("rewritten"), "superseded", bytes_of("superseded"),
+        "unmapped", bytes_of("unmapped"), "exited", bytes_of("exited"), "pending", bytes_of("pending"));
+}
+
+TEST_F(FatesTest, WithoutPressureItStays) {
+  ASSERT_NO_FATAL_FAILURE(start_lazy({"--mib", "32"}));
+  ASSERT_NO_FATAL_FAILURE(trace_lazy());
+  const json freed = step('f');
+  ASSERT_NO_FATAL_FAILURE(end_trace());
+  const json after = step('s');
+  expect_pending(freed, after);
+  EXPECT_EQ(released("MADV_FREE"), mapped_);
+  EXPECT_EQ(bytes_of("pending") + bytes_of("reclaimed"), mapped_);
+  // In pieces of 64 KiB, one below the other: few releases, not 512.
+  EXPECT_LT(releases_.size(), 256U);
+  EXPECT_EQ(releases_.rows_where("advice", "MADV_FREE").size(), releases_.size());
+}
+
+TEST_F(FatesTest, WrittenAgain) {
+  ASSERT_NO_FATAL_FAILURE(start_lazy({"--mib", "32"}));
+  ASSERT_NO_FATAL_FAILURE(trace_lazy());
+  ASSERT_TRUE(step('f').is_object());
+  const json written = step('w');
+  ASSERT_NO_FATAL_FAILURE(end_trace());
+  const json after = step('s');
+  print("rewritten", bytes_of("rewritten"), "truth", mapped_ / 2);
+  // A page that the kernel took before it was written is resident and dirty like one
+  // that it did not take, unless somebody looked in between.
+  EXPECT_LE(bytes_of("rewritten"), mapped_ / 2);
+  EXPECT_GE(bytes_of("rewritten") + bytes_of("reclaimed"), mapped_ / 2);
+  if (bytes_of("reclaimed") == 0) {
+    EXPECT_EQ(bytes_of("rewritten"), mapped_ / 2);
+  }
+  EXPECT_EQ(released("MADV_FREE"), mapped_);
+  expect_pending(written, after);
+}
+
+TEST_F(FatesTest, DontneedFreesAtOnce) {
+  ASSERT_NO_FATAL_FAILURE(start_lazy({"--mib", "32"}));
+  ASSERT_NO_FATAL_FAILURE(trace_lazy());
+  const json given = step('d');
+  ASSERT_NO_FATAL_FAILURE(end_trace());
+  EXPECT_EQ(given.at("resident_bytes"), 0);
+  print("freed", bytes_of("freed"), "truth", mapped_);
+  EXPECT_EQ(bytes_of("freed"), mapped_);
+  EXPECT_EQ(released("MADV_DONTNEED"), mapped_);
+  EXPECT_EQ(last_sample("pending_bytes"), 0);
+  const CsvTable calls = events();
+  std::int64_t longest_ns = 0;
+  for (const std::size_t row : rows_of(calls, lazy_->pid(), "madvise")) {
+    longest_ns = std::max(longest_ns, calls.number(row, "dur_ns").value_or(0));
+  }
+  for (std::size_t row = 0; row < releases_.size(); ++row) {
+    EXPECT_EQ(releases_.at(row, "fate"), "freed") << releases_.text(row);
+    EXPECT_EQ(releases_.number(row, "delay_min_ns"), 0) << releases_.text(row);
+    EXPECT_LE(releases_.number(row, "delay_max_ns").value_or(-1), longest_ns) << releases_.text(row);
+  }
+}
+
+// Released lazily, then for good; and a part of it unmapped.
+TEST_F(FatesTest, ReleasedAgainAndUnmapped) {
+  ASSERT_NO_FATAL_FAILURE(start_lazy({"--mib", "32"}));
+  ASSERT_NO_FATAL_FAILURE(trace_lazy());
+  ASSERT_TRUE(step('f').is_object());
+  ASSERT_TRUE(step('d').is_object());
+  ASSERT_TRUE(step('w').is_object());
+  ASSERT_TRUE(step('f').is_object());
+  const json unmapped = step('u');
+  ASSERT_NO_FATAL_FAILURE(end_trace());
+  const json after = step('s');
+  const std::int64_t reclaimed = bytes_of("reclaimed");
+  print("superseded", bytes_of("superseded"), "truth", mapped_, "unmapped", bytes_of("unmapped"), "truth", mapped_ / 4);
+  EXPECT_EQ(released("MADV_FREE"), mapped_ + mapped_ / 2);
+  EXPECT_EQ(bytes_of("rewritten"), 0);
+  for (const auto& [fate, truth] :
+       {std::pair{"superseded", mapped_}, std::pair{"unmapped", mapped_ / 4}, std::pair{"pending", mapped_ / 4}}) {
+    EXPECT_LE(bytes_of(fate), truth) << fate;
+    EXPECT_GE(bytes_of(fate) + reclaimed, truth) << fate;
+  }
+  EXPECT_EQ(bytes_of("superseded") + bytes_of("unmapped") + bytes_of("pending") + reclaimed, mapped_ + mapped_ / 2);
+  expect_pending(unmapped, after);
+}
+
+// `bytes`: how much of the group is to go, 0 for all.
+void FatesTest::pressure(const MemoryGroup& group, std::int64_t bytes) {
+  ASSERT_NO_FATAL_FAILURE(start_lazy({"--mib", "64"}, &group));
+  ASSERT_NO_FATAL_FAILURE(trace_lazy({"-i", "100ms"}));
+  ASSERT_TRUE(step('f').is_object());
+  const json before = step('s');
+  const std::int64_t lazyfreed_before = vmstat({"pglazyfreed"});
+  const std::int64_t scans_before = vmstat({"pgscan_kswapd", "pgscan_direct"});
+  const std::int64_t from_ns = utc_now();
+  if (bytes == 0) {
+    group.take_all();
+  } else {
+    group.take(bytes);
+  }
+  const std::int64_t to_ns = utc_now();
+  const std::int64_t lazyfreed = (vmstat({"pglazyfreed"}) - lazyfreed_before) * kPage;
+  const bool others_reclaimed = vmstat({"pgscan_kswapd", "pgscan_direct"}) != scans_before;
+  const json pressed = step('s');
+  ASSERT_NO_FATAL_FAILURE(end_trace());
+  const json after = step('s');
+
+  const std::int64_t fell = before.at("lazy_bytes").get<std::int64_t>() - pressed.at("lazy_bytes").get<std::int64_t>();
+  // By the clock of the tracer, whose idea of UTC is renewed once an interval.
+  constexpr std::int64_t kClockSlackNs = 1'000'000;
+  std::int64_t by_memcg = 0;
+  std::int64_t by_none = 0;
+  std::int64_t widest_ns = 0;
+  for (const std::size_t row : releases_.rows_where("fate", "reclaimed")) {
+    const std::int64_t released_ns = releases_.number(row, "released_ts_ns").value_or(0);
+    const std::int64_t earliest_ns = released_ns + releases_.number(row, "delay_min_ns").value_or(0) - kClockSlackNs;
+    const std::int64_t latest_ns = released_ns + releases_.number(row, "delay_max_ns").value_or(0) + kClockSlackNs;
+    const std::int64_t row_bytes = releases_.number(row, "bytes").value_or(0);
+    const std::string& by = releases_.at(row, "by");
+    if (by == "memcg") {
+      EXPECT_TRUE(earliest_ns <= to_ns && latest_ns >= from_ns)
+          << "pressure " << from_ns << " to " << to_ns << ", said to be gone " << earliest_ns << " to " << latest_ns
+          << ": " << releases_.text(row);
+      by_memcg += row_bytes;
+      widest_ns = std::max(widest_ns, latest_ns - earliest_ns);
+    } else {
+      // DAMON's doing before, or kswapd was at work at the same time: it cannot be told.
+      EXPECT_TRUE(latest_ns < from_ns || earliest_ns > to_ns || others_reclaimed) << releases_.text(row);
+      by_none += row_bytes;
+    }
+  }
+  print("reclaimed", bytes_of("reclaimed"), "by memcg", by_memcg, "by others", by_none, "| pglazyfreed", lazyfreed,
+        "pagemap", fell, "| widest interval", widest_ns / 1000, "us, pressure", (to_ns - from_ns) / 1000, "us");
+  const std::int64_t total_fell = mapped_ - pressed.at("lazy_bytes").get<std::int64_t>();
+  const std::int64_t later = pressed.at("lazy_bytes").get<std::int64_t>() - after.at("lazy_bytes").get<std::int64_t>();
+  EXPECT_GE(bytes_of("reclaimed"), total_fell);
+  EXPECT_LE(bytes_of("reclaimed"), total_fell + later);
+  EXPECT_GE(lazyfreed, fell) << "other processes' pages may be among pglazyfreed, but not fewer";
+  if (!others_reclaimed && by_none == 0) {
+    EXPECT_EQ(by_memcg, bytes_of("reclaimed"));
+  }
+  EXPECT_EQ(released("MADV_FREE"), mapped_);
+  expect_pending(pressed, after);
+  if (bytes == 0) {
+    EXPECT_EQ(bytes_of("pending"), 0);
+  } else {
+    EXPECT_GT(bytes_of("reclaimed"), 0);
+    EXPECT_GT(bytes_of("pending"), 0);
+    EXPECT_GE(fell + by_none, bytes / 2);
+  }
+}
+
+TEST_F(FatesTest, UnderPressureItGoes) {
+  const MemoryGroup group;
+  ASSERT_TRUE(group.made()) << group.why_not();
+  pressure(group, 0);
+  trace_.reset();
+  lazy_.reset();
+}
+
+TEST_F(FatesTest, UnderSomePressureSomeGoes) {
+  const MemoryGroup group;
+  ASSERT_TRUE(group.made()) << group.why_not();
+  pressure(group, 16 * kMiB);
+  trace_.reset();
+  lazy_.reset();
+}
+
+// What the next release finds gone is reclaimed, and not its own doing.
+TEST_F(FatesTest, ReleasedAgainAfterPressure) {
+  const MemoryGroup group;
+  ASSERT_TRUE(group.made()) << group.why_not();
+  ASSERT_NO_FATAL_FAILURE(start_lazy({"--mib", "32"}, &group));
+  ASSERT_NO_FATAL_FAILURE(trace_lazy({"-i", "10s"}));
+  ASSERT_TRUE(step('f').is_object());
+  group.take_all();
+  ASSERT_TRUE(step('d').is_object());
+  ASSERT_NO_FATAL_FAILURE(end_trace());
+  std::int64_t by_memcg = 0;
+  for (const std::size_t row : releases_.rows_where("fate", "reclaimed")) {
+    if (releases_.at(row, "by") == "memcg") by_memcg += releases_.number(row, "bytes").value_or(0);
+  }
+  print("reclaimed", bytes_of("reclaimed"), "truth", mapped_, "by memcg", by_memcg);
+  EXPECT_EQ(by_memcg, mapped_);
+  EXPECT_EQ(bytes_of("reclaimed"), mapped_);
+  EXPECT_EQ(bytes_of("freed"), 0);
+  EXPECT_EQ(bytes_of("superseded"), 0);
+  lazy_.reset();
+}
+
+// Four threads whose parts share page tables, and looks in between.
+TEST_F(FatesTest, ManyThreads) {
+  const char* const longer = std::getenv("MADVTRACE_LONG");
+  const bool is_long = longer != nullptr && std::string_view(longer) == "1";
+  ASSERT_NO_FATAL_FAILURE(
+      start_lazy({"--mib", "15", "--threads", "4", "--seconds", is_long ? "60" : "10", "--ops-per-second", "5000"}));
+  ASSERT_NO_FATAL_FAILURE(trace_lazy({"-i", "10ms", "--walk-budget", "50%", "--ring-size", "256MiB"}));
+  const json worked = step('t');
+  ASSERT_NO_FATAL_FAILURE(end_trace());
+  const json after = step('s');
+  ASSERT_TRUE(worked.is_object() && after.is_object());
+  const std::int64_t reclaimed = bytes_of("reclaimed");
+  const std::int64_t released_truth = worked.at("released_bytes");
+  const std::int64_t written_truth = worked.at("written_again_bytes");
+  const std::int64_t again_truth = worked.at("released_again_bytes");
+  print("released", released("MADV_FREE"), "truth", released_truth, "| rewritten", bytes_of("rewritten"), "truth",
+        written_truth, "| superseded", bytes_of("superseded"), "truth", again_truth, "| reclaimed", reclaimed);
+  EXPECT_GT(written_truth, 64 * kMiB);
+  EXPECT_GT(again_truth, 64 * kMiB);
+  if (reclaimed == 0) {
+    EXPECT_EQ(released("MADV_FREE"), released_truth);
+    EXPECT_EQ(bytes_of("rewritten"), written_truth);
+    EXPECT_EQ(bytes_of("superseded"), again_truth);
+    EXPECT_EQ(bytes_of("pending"), worked.at("lazy_bytes").get<std::int64_t>());
+  } else {
+    // A page that was taken and written before anybody looked counts as written.
+    EXPECT_LE(released("MADV_FREE"), released_truth);
+    EXPECT_NEAR(static_cast<double>(bytes_of("rewritten")), static_cast<double>(written_truth),
+                static_cast<double>(reclaimed + released_truth - released("MADV_FREE")));
+  }
+  expect_pending(worked, after);
+}
+
+// The same while the kernel takes what it can, again and again.
+TEST_F(FatesTest, ManyThreadsUnderPressure) {
+  const MemoryGroup group;
+  ASSERT_TRUE(group.made()) << group.why_not();
+  ASSERT_NO_FATAL_FAILURE(start_lazy({"--mib", "15", "--threads", "4", "--seconds", "5"}, &group));
+  ASSERT_NO_FATAL_FAILURE(trace_lazy({"-i", "50ms", "--ring-size", "256MiB"}));
+  ASSERT_HAS_VALUE(lazy_->process().write_input("t"));
+  int times = 0;
+  Result<std::string> line = fail("not yet");
+  while (!line && times < 1000) {
+    group.take_all();
+    ++times;
+    line = lazy_->process().read_line(std::chrono::milliseconds(50));
+  }
+  ASSERT_HAS_VALUE(line);
+  const json worked = json::parse(*line, nullptr, false);
+  ASSERT_TRUE(worked.is_object());
+  ASSERT_NO_FATAL_FAILURE(end_trace());
+  const json after = step('s');
+  print("pressure", times, "times; released", released("MADV_FREE"), "truth at most", worked.at("released_bytes"),
+        "| reclaimed", bytes_of("reclaimed"), "rewritten", bytes_of("rewritten"), "truth at most",
+        worked.at("written_again_bytes"), "superseded", bytes_of("superseded"), "truth at most",
+        worked.at("released_again_bytes"));
+  EXPECT_GT(bytes_of("reclaimed"), kMiB);
+  EXPECT_LE(released("MADV_FREE"), worked.at("released_bytes").get<std::int64_t>());
+  EXPECT_LE(bytes_of("rewritten"), worked.at("written_again_bytes").get<std::int64_t>());
+  EXPECT_LE(bytes_of("superseded"), worked.at("released_again_bytes").get<std::int64_t>());
+  expect_pending(worked, after);
+  lazy_.reset();
+}
+
+TEST_F(FatesTest, EndOfTheProcess) {
+  ASSERT_NO_FATAL_FAILURE(start_lazy({"--mib", "32"}));
+  ASSERT_NO_FATAL_FAILURE(trace_lazy());
+  ASSERT_TRUE(step('f').is_object());
+  ASSERT_TRUE(step('w').is_object());
+  ASSERT_HAS_VALUE(lazy_->process().write_input("x"));
+  ASSERT_EQ(trace_->wait().value_or(-1), 0) << trace_->errors();
+  ASSERT_NO_FATAL_FAILURE(read_releases());
+  EXPECT_EQ(bytes_of("pending"), 0);
+  // Whether somebody looked between the writing and the end is not promised.
+  EXPECT_GE(bytes_of("exited") + bytes_of("reclaimed"), mapped_ / 2);
+  EXPECT_LE(bytes_of("rewritten"), mapped_ / 2);
+}
+
+// fork() write-protects what is written, and since 6.6 the dirty bit moves elsewhere.
+TEST_F(FatesTest, WrittenAgainThenForked) {
+  ASSERT_NO_FATAL_FAILURE(start_lazy({"--mib", "32"}));
+  ASSERT_NO_FATAL_FAILURE(trace_lazy());
+  ASSERT_TRUE(step('f').is_object());
+  ASSERT_TRUE(step('w').is_object());
+  const json forked = step('k');
+  ASSERT_NO_FATAL_FAILURE(end_trace());
+  const json after = step('s');
+  EXPECT_LE(bytes_of("rewritten"), mapped_ / 2);
+  EXPECT_GE(bytes_of("rewritten") + bytes_of("reclaimed"), mapped_ / 2);
+  expect_pending(forked, after);
+}
+
+// Forked while it is lazily freed: what the parent writes is a copy, and its own.
+TEST_F(FatesTest, ForkedThenWrittenAgain) {
+  ASSERT_NO_FATAL_FAILURE(start_lazy({"--mib", "32"}));
+  ASSERT_NO_FATAL_FAILURE(trace_lazy());
+  ASSERT_TRUE(step('f').is_object());
+  ASSERT_TRUE(step('k').is_object());
+  const json written = step('w');
+  ASSERT_NO_FATAL_FAILURE(end_trace());
+  const json after = step('s');
+  EXPECT_LE(bytes_of("rewritten"), mapped_ / 2);
+  EXPECT_GE(bytes_of("rewritten") + bytes_of("reclaimed"), mapped_ / 2);
+  expect_pending(written, after);
+}
+
+TEST_F(FatesTest, HugePages) {
+  ASSERT_NO_FATAL_FAILURE(start_lazy({"--mib", "32", "--huge"}));
+  ASSERT_NO_FATAL_FAILURE(trace_lazy());
+  ASSERT_TRUE(step('F').is_object());
+  const json written = step('w');
+  ASSERT_NO_FATAL_FAILURE(end_trace());
+  const json after = step('s');
+  EXPECT_EQ(released("MADV_FREE"), mapped_);
+  EXPECT_LE(bytes_of("rewritten"), mapped_ / 2);
+  EXPECT_GE(bytes_of("rewritten") + bytes_of("reclaimed"), mapped_ / 2);
+  expect_pending(written, after);
+}
+
+// In pieces: the first one splits the huge page.
+TEST_F(FatesTest, HugePagesInPieces) {
+  ASSERT_NO_FATAL_FAILURE(start_lazy({"--mib", "32", "--huge"}));
+  ASSERT_NO_FATAL_FAILURE(trace_lazy());
+  ASSERT_TRUE(step('f').is_object());
+  const json written = step('w');
+  ASSERT_NO_FATAL_FAILURE(end_trace());
+  const json after = step('s');
+  EXPECT_EQ(released("MADV_FREE"), mapped_);
+  EXPECT_LE(bytes_of("rewritten"), mapped_ / 2);
+  EXPECT_GE(bytes_of("rewritten") + bytes_of("reclaimed"), mapped_ / 2);
+  expect_pending(written, after);
+}
+
+// What Go did by default from 1.12 to 1.15.
+TEST_F(FatesTest, GoWithMadvFree) {
+  ASSERT_EQ(::setenv("GODEBUG", "madvdontneed=0", 1), 0);
+  const auto demo = start_program("demo", {"-auto"});
+  ::unsetenv("GODEBUG");
+  ASSERT_TRUE(demo);
+  const std::string recording = directory_ / "run.mv";
+  const auto trace = start_trace({"-p", demo->pid_text(), "-d", "8s", "--record", recording});
+  ASSERT_TRUE(trace);
+  const Result<int> code = trace->wait();
+  ASSERT_HAS_VALUE(code);
+  ASSERT_EQ(*code, 0) << trace->errors();
+  ASSERT_NO_FATAL_FAILURE(read_releases());
+  EXPECT_FALSE(releases_.rows_where("advice", "MADV_FREE").empty());
+  EXPECT_GT(released("MADV_FREE"), 8 * kMiB);
+
+  const std::string again = directory_ / "again";
+  const Result<Outcome> replay = run_madvtrace({"replay", recording, "-q", "-o", again});
+  ASSERT_HAS_VALUE(replay);
+  ASSERT_EQ(replay->exit_code, 0) << replay->errors;
+  for (const char* name : {"events.csv", "releases.csv", "samples.csv", "stacks.csv", "summary.json"}) {
+    EXPECT_TRUE(test::read_all(file(name)) == test::read_all(again + "/" + name)) << name << " differs";
+  }
+}
+
+}  // namespace
+}  // namespace madvtrace
