@@ -19,6 +19,7 @@ namespace {
 class LineSink : public madvtrace::RowSink {
  public:
   void on_call(const madvtrace::CallRow& row) override { write(row); }
+  void on_release(const madvtrace::ReleaseRow& row) override { write(row); }
   void on_sample(const madvtrace::SampleRow& row) override { write(row); }
   void on_stack(const madvtrace::StackRow& row) override { write(row); }
 

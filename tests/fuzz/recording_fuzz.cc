@@ -25,6 +25,7 @@ using madvtrace::RecordingHeader;
 class NullSink : public madvtrace::RowSink {
  public:
   void on_call(const madvtrace::CallRow&) override {}
+  void on_release(const madvtrace::ReleaseRow&) override {}
   void on_sample(const madvtrace::SampleRow&) override {}
   void on_stack(const madvtrace::StackRow&) override {}
 };
