@@ -115,4 +115,14 @@ std::string advice_name(std::int32_t advice) {
   return found == kAdvices.end() ? std::to_string(advice) : found->second;
 }
 
+std::string_view comm_text(const Comm& comm) {
+  const auto* const end = std::find(comm.begin(), comm.end(), '\0');
+  return {comm.begin(), end};
+}
+
+bool is_errno(std::int64_t ret) {
+  constexpr std::int64_t kLargestErrno = 4095;
+  return ret < 0 && ret >= -kLargestErrno;
+}
+
 }  // namespace madvtrace

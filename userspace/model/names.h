@@ -19,6 +19,12 @@ CallKind call_kind(Syscall syscall);
 // "MADV_DONTNEED"; the bare number for an advice that this version does not know.
 std::string advice_name(std::int32_t advice);
 
+// A program's name up to its NUL, its bytes as they are. Points into `comm`.
+std::string_view comm_text(const Comm& comm);
+
+// Whether a system call's answer is an error number (include/linux/err.h, IS_ERR_VALUE).
+bool is_errno(std::int64_t ret);
+
 // The values that the model itself looks at (uapi/asm-generic/mman-common.h).
 inline constexpr std::int32_t kMadvDontneed = 4;
 inline constexpr std::int32_t kMadvFree = 8;

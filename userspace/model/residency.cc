@@ -8,7 +8,6 @@
 namespace madvtrace {
 namespace {
 
-constexpr std::int64_t kLargestErrno = 4095;
 constexpr std::uint64_t kMapLocked = 0x2000;
 constexpr std::uint64_t kMapPopulate = 0x8000;
 // Of a 57-bit address space. A hostile stream may name one range any number of times;
@@ -95,7 +94,7 @@ Walk operator+(const Walk& left, const Walk& right) {
 bool call_failed(const CallFields& call, std::int64_t ret) {
   // brk() answers with the break as it is: the one that was asked for, or the old one.
   if (call.syscall == Syscall::kBrk) return static_cast<std::uint64_t>(ret) != call.args[0];
-  return ret < 0 && ret >= -kLargestErrno;
+  return is_errno(ret);
 }
 
 std::optional<std::int32_t> advice_of(const CallFields& call) {

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "model/totals.h"
 
+#include "model/names.h"
+
 namespace madvtrace {
 namespace {
-
-constexpr std::int64_t kLargestErrno = 4095;
 
 std::int64_t wrapping_sum(std::int64_t a, std::int64_t b) {
   return static_cast<std::int64_t>(static_cast<std::uint64_t>(a) + static_cast<std::uint64_t>(b));
@@ -17,7 +17,7 @@ void add_call(CallTotalsByKind& calls, const CallRow& row) {
   CallTotals& totals = calls[{row.call, row.advice}];
   ++totals.calls;
   // brk has no errors: it answers with where the break is.
-  const bool failed = row.ret && *row.ret < 0 && *row.ret >= -kLargestErrno;
+  const bool failed = row.ret && is_errno(*row.ret);
   if (failed) {
     ++totals.failed;
   } else {

@@ -4,9 +4,9 @@
 #include <algorithm>
 #include <variant>
 
-namespace madvtrace {
+#include "model/names.h"
 
-std::string comm_text(const Comm& comm) { return {comm.begin(), std::find(comm.begin(), comm.end(), '\0')}; }
+namespace madvtrace {
 
 namespace {
 

@@ -75,7 +75,4 @@ class Trace : private Ledger::Sink {
   std::uint64_t lost_seen_ = 0;     // in the stamps of records
 };
 
-// The comm of a record as text: up to its NUL, bytes as they are.
-std::string comm_text(const Comm& comm);
-
 }  // namespace madvtrace

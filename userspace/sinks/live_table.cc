@@ -32,7 +32,7 @@ std::string or_dash(const std::optional<std::uint64_t>& bytes) { return bytes ? 
 void LiveTable::on_call(const CallRow& row) {
   if (row.call == CallKind::kExit) rss_.erase(row.pid);
   Line& line = interval_[row.pid];
-  comms_[row.pid] = std::string(row.comm.begin(), std::find(row.comm.begin(), row.comm.end(), '\0'));
+  comms_[row.pid] = row.comm;
   if (row.call == CallKind::kExec || row.call == CallKind::kExit) return;
   ++line.calls;
   if (row.rss_delta_bytes && *row.rss_delta_bytes < 0) {
@@ -48,8 +48,8 @@ void LiveTable::on_sample(const SampleRow& row) {
 
 std::string LiveTable::take_interval(std::uint64_t lost) {
   std::vector<std::pair<std::uint32_t, Line>> lines;
-  for (auto& [pid, line] : interval_) {
-    if (line.sample) lines.emplace_back(pid, std::move(line));
+  for (const auto& [pid, line] : interval_) {
+    if (line.sample) lines.emplace_back(pid, line);
   }
   interval_.clear();
   std::stable_sort(lines.begin(), lines.end(), [](const auto& a, const auto& b) {
@@ -75,7 +75,7 @@ std::string LiveTable::take_interval(std::uint64_t lost) {
                      "change", "calls", "left RSS", "pending");
     }
     const double seconds = static_cast<double>(line.sample->mono_ns - first_mono_ns_) / 1e9;
-    const std::string comm = cut(printable(comms_[pid]), kCommColumns);
+    const std::string comm = cut(printable(comm_text(comms_[pid])), kCommColumns);
     fmt::format_to(to, "{:>5.1f}s {:>7} {:<12} {:>10} {:>10} {:>8} {:>10} {:>10}\n", seconds, pid, comm,
                    or_dash(sample.rss_bytes), change, format_count(line.calls), format_bytes(line.left_rss_bytes),
                    or_dash(line.sample->pending_bytes));

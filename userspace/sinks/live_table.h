@@ -26,7 +26,6 @@ class LiveTable : public RowSink {
 
  private:
   struct Line {
-    std::string comm;
     std::uint64_t calls = 0;
     std::uint64_t left_rss_bytes = 0;      // by the calls of the interval
     std::uint64_t lazily_freed_bytes = 0;  // resident bytes given to MADV_FREE in the interval
@@ -35,7 +34,7 @@ class LiveTable : public RowSink {
 
   std::map<std::uint32_t, Line> interval_;      // pid -> what has come since the last one
   std::map<std::uint32_t, std::uint64_t> rss_;  // pid -> RSS at the end of the last one
-  std::map<std::uint32_t, std::string> comms_;
+  std::map<std::uint32_t, Comm> comms_;
   std::uint64_t first_mono_ns_ = 0;
   unsigned lines_since_header_ = 0;
 };

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sinks/tables.h"
 
-#include <algorithm>
-
 #include "model/names.h"
 #include "sinks/csv_field.h"
 
@@ -14,7 +12,7 @@ void append_line(std::string& out, const CallRow& row) {
   line.number(row.mono_ns);
   line.number(row.pid);
   line.number(row.tid);
-  line.text({row.comm.begin(), std::find(row.comm.begin(), row.comm.end(), '\0')});
+  line.text(comm_text(row.comm));
   line.number(row.cgroup_id);
   line.plain(call_name(row.call));
   line.plain(row.advice ? advice_name(*row.advice) : "");
