@@ -104,6 +104,7 @@ struct task_struct {
   int pid;
   int tgid;
   int exit_code;
+  unsigned int flags;
   struct mm_struct* mm;
   struct signal_struct* signal;
   struct files_struct* files;

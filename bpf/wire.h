@@ -235,11 +235,15 @@ struct wire_walk_job {
 };
 WIRE_ASSERT_SIZE(struct wire_walk_job, 32 + 48);
 
+/* Who reclaims: the index of the kernel side's sums of pages. */
 enum wire_reclaimer {
-  WIRE_RECLAIM_KSWAPD = 0,
-  WIRE_RECLAIM_MEMCG = 1,
+  WIRE_RECLAIM_KSWAPD = 0, /* runs, not pages: it does not say how many it took */
+  WIRE_RECLAIM_MEMCG = 1,  /* for a limit of a group, or because it was asked to (memory.reclaim) */
   WIRE_RECLAIM_DIRECT = 2,
-  WIRE_RECLAIMERS = 3,
+  WIRE_RECLAIM_DAMON = 3,
+  WIRE_RECLAIM_OTHER = 4, /* node reclaim; MADV_PAGEOUT by a process that is no target */
+  WIRE_RECLAIM_SELF = 5,  /* targets that reclaimed, for whomever: which of them is in struct wire_target */
+  WIRE_RECLAIMERS = 6,
 };
 
 #define WIRE_WALK_JOBS 512 /* in one request */
@@ -260,7 +264,8 @@ struct wire_target {
   __u64 mm; /* kernel address of its mm_struct; 0 until seen. Never leaves the kernel side */
   __u32 flags;
   __u32 reserved;
+  __u64 reclaimed_pages; /* by it, in direct reclaim or MADV_PAGEOUT, of any process's */
 };
-WIRE_ASSERT_SIZE(struct wire_target, 16);
+WIRE_ASSERT_SIZE(struct wire_target, 24);
 
 #endif

@@ -307,6 +307,32 @@ void fates(StreamBuilder& stream) {
   stream.at(2500 * kMsNs).look({.chunk_addr = kHeap, .clean = {{224, 32}}}).add(sample(19)).finish();
 }
 
+// 64 pages go while a group and DAMON reclaim: all but the 5 that DAMON can have taken
+// were the group's; those of another release went when nobody was seen to take so many.
+void fates_by_several(StreamBuilder& stream) {
+  stream.start();
+  const auto release = [&](std::uint64_t at_ms, std::uint32_t first) {
+    stream.at(at_ms * kMsNs).begin(madvise(kHeap + first * 4096, 64 * 4096, kFree), walked(64));
+    stream.pages(at_ms * kMsNs, {.chunk_addr = kHeap, .seen = {first, 64}, .dirty = {{first, 64}}});
+    stream.at((at_ms + 1) * kMsNs).end(at_ms * kMsNs, 0);
+  };
+  const auto reclaim = [&](Reclaimer by, std::uint64_t to_ms, std::uint64_t pages) {
+    const std::uint64_t to_ns = kStartMonoNs + to_ms * kMsNs;
+    stream.add(Reclaim{.by = by, .from_ns = to_ns - 100 * kMsNs, .to_ns = to_ns, .pages = pages});
+  };
+  release(100, 0);
+  release(120, 128);
+  stream.at(500 * kMsNs).look({.chunk_addr = kHeap, .clean = {{0, 64}, {128, 64}}});
+  stream.at(1000 * kMsNs);
+  reclaim(Reclaimer::kMemcg, 1000, 60);
+  reclaim(Reclaimer::kDamon, 1000, 5);
+  stream.look({.chunk_addr = kHeap, .clean = {{128, 64}}});
+  stream.at(1500 * kMsNs).look({.chunk_addr = kHeap, .clean = {{128, 64}}});
+  stream.at(2000 * kMsNs);
+  reclaim(Reclaimer::kDamon, 2000, 3);
+  stream.look({.chunk_addr = kHeap}).finish();
+}
+
 // Whatever was lazily freed goes with the process.
 void fate_exited(StreamBuilder& stream) {
   stream.start();
@@ -363,6 +389,7 @@ constexpr std::array kCases{Case{"dontneed", dontneed},
                             Case{"free_then_dontneed", free_then_dontneed},
                             Case{"fates", fates},
                             Case{"fate_exited", fate_exited},
+                            Case{"fates_by_several", fates_by_several},
                             Case{"fates_partly_superseded", fates_partly_superseded},
                             Case{"fates_after_loss", fates_after_loss},
                             Case{"fates_of_errors", fates_of_errors},

@@ -84,7 +84,9 @@ const std::map<std::string, Layout>& expected() {
       {"wire_walk_request",
        {sizeof(wire_walk_request), {MEMBER(wire_walk_request, jobs), MEMBER(wire_walk_request, reserved)}}},
       {"wire_target",
-       {sizeof(wire_target), {MEMBER(wire_target, mm), MEMBER(wire_target, flags), MEMBER(wire_target, reserved)}}},
+       {sizeof(wire_target),
+        {MEMBER(wire_target, mm), MEMBER(wire_target, flags), MEMBER(wire_target, reserved),
+         MEMBER(wire_target, reclaimed_pages)}}},
   };
   return layouts;
 }

@@ -32,7 +32,7 @@ Collector::Collector(BpfSession& session, const ProcRoot& proc, Outputs& outputs
       look_budget_(walk_budget / 2),
       sample_budget_(walk_budget / 2),
       sampler_(proc, session.walker(), sample_budget_),
-      reclaim_runs_(session.reclaim_runs()),
+      reclaimed_pages_(session.reclaimed_pages()),
       reclaim_checked_ns_(mono_now_ns()),
       budget_passed_ns_(reclaim_checked_ns_) {
   if (recording_) tee_.add(*recording_);
@@ -61,15 +61,37 @@ Result<bool> Collector::drain(bool all) {
 }
 
 void Collector::notice_reclaim() {
-  const std::array<std::uint64_t, 3> runs = session_.reclaim_runs();
+  const ReclaimedPages pages = session_.reclaimed_pages();
   const std::uint64_t now_ns = mono_now_ns();
-  for (std::size_t i = 0; i < runs.size(); ++i) {
-    if (runs.at(i) == reclaim_runs_.at(i)) continue;
+  for (std::size_t i = 0; i < pages.size(); ++i) {
+    const std::uint64_t more = pages.at(i) - reclaimed_pages_.at(i);
+    if (more == 0) continue;
     reclaimed_since_look_ = true;
-    emit(Reclaim{.by = static_cast<Reclaimer>(i), .from_ns = reclaim_checked_ns_, .to_ns = now_ns});
+    const auto by = static_cast<Reclaimer>(i);
+    if (by == Reclaimer::kSelf) {
+      notice_reclaim_by_targets(now_ns);
+    } else {
+      emit(Reclaim{.by = by,
+                   .from_ns = reclaim_checked_ns_,
+                   .to_ns = now_ns,
+                   .pages = by == Reclaimer::kKswapd ? std::nullopt : std::optional(more)});
+    }
   }
-  reclaim_runs_ = runs;
+  reclaimed_pages_ = pages;
   reclaim_checked_ns_ = now_ns;
+}
+
+void Collector::notice_reclaim_by_targets(std::uint64_t now_ns) {
+  std::map<std::uint32_t, std::uint64_t> by;
+  for (const std::uint32_t pid : targets_.pids()) {
+    const std::uint64_t pages = session_.reclaimed_pages_by(pid);
+    const std::uint64_t before = reclaimed_by_.contains(pid) ? reclaimed_by_.at(pid) : 0;
+    if (pages != 0) by[pid] = pages;
+    if (pages <= before) continue;
+    emit(Reclaim{
+        .by = Reclaimer::kSelf, .from_ns = reclaim_checked_ns_, .to_ns = now_ns, .pages = pages - before, .pid = pid});
+  }
+  reclaimed_by_ = std::move(by);
 }
 
 void Collector::pass_budgets() {

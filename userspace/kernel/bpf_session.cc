@@ -85,12 +85,19 @@ Result<std::unique_ptr<BpfSession>> BpfSession::load(const SessionOptions& optio
 std::vector<Hook> BpfSession::hooks() const { return base_hooks(*skeleton_); }
 std::vector<Hook> BpfSession::optional_hooks() const { return reclaim_hooks(*skeleton_); }
 
-std::array<std::uint64_t, 3> BpfSession::reclaim_runs() const {
-  std::array<std::uint64_t, WIRE_RECLAIMERS> runs{};
-  for (std::size_t i = 0; i < runs.size(); ++i) {
-    runs.at(i) = *static_cast<const volatile __u64*>(&skeleton_->bss->reclaim_runs[i]);
+ReclaimedPages BpfSession::reclaimed_pages() const {
+  static_assert(std::tuple_size_v<ReclaimedPages> == WIRE_RECLAIMERS);
+  ReclaimedPages pages{};
+  for (std::size_t i = 0; i < pages.size(); ++i) {
+    pages.at(i) = *static_cast<const volatile __u64*>(&skeleton_->bss->reclaimed[i]);
   }
-  return runs;
+  return pages;
+}
+
+std::uint64_t BpfSession::reclaimed_pages_by(std::uint32_t pid) const {
+  wire_target target{};
+  const int error = bpf_map_lookup_elem(bpf_map__fd(skeleton_->maps.targets), &pid, &target);
+  return error == 0 ? target.reclaimed_pages : 0;
 }
 
 Status BpfSession::attach_all() {
@@ -125,8 +132,10 @@ void BpfSession::detach_all() {
 }
 
 Status BpfSession::add_target(std::uint32_t pid, bool follow) {
-  const wire_target target{
-      .mm = 0, .flags = follow ? static_cast<std::uint32_t>(WIRE_TARGET_FOLLOW) : 0U, .reserved = 0};
+  const wire_target target{.mm = 0,
+                           .flags = follow ? static_cast<std::uint32_t>(WIRE_TARGET_FOLLOW) : 0U,
+                           .reserved = 0,
+                           .reclaimed_pages = 0};
   if (bpf_map_update_elem(bpf_map__fd(skeleton_->maps.targets), &pid, &target, BPF_ANY) != 0) {
     return fail(errno_text("cannot add process " + std::to_string(pid) + " to the traced ones", errno));
   }

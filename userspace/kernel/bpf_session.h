@@ -26,6 +26,8 @@ struct madvtrace_bpf;
 
 namespace madvtrace {
 
+using ReclaimedPages = std::array<std::uint64_t, 6>;  // by enum wire_reclaimer
+
 struct SessionOptions {
   std::uint64_t ring_bytes = std::uint64_t{16} << 20;  // rounded up to a power of two of pages
   std::optional<DirectMap> direct_map;                 // without: no page walk, ranges are probed
@@ -62,8 +64,10 @@ class BpfSession {
   // left out.
   std::map<std::string, std::uint64_t> losses() const;
 
-  // How often each kind of reclaim has been seen to run, by enum wire_reclaimer.
-  std::array<std::uint64_t, 3> reclaim_runs() const;
+  // Pages that the kernel has reclaimed since the hooks were attached, of the whole
+  // machine (kswapd: how often it was seen to run); and of them by one target's hand.
+  ReclaimedPages reclaimed_pages() const;
+  std::uint64_t reclaimed_pages_by(std::uint32_t pid) const;
 
   std::vector<Hook> hooks() const;
   std::vector<Hook> optional_hooks() const;

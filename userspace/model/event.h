@@ -176,13 +176,16 @@ struct Frames {
   std::string text;
 };
 
-enum class Reclaimer : std::uint8_t { kKswapd, kMemcg, kDirect };
+// As enum wire_reclaimer.
+enum class Reclaimer : std::uint8_t { kKswapd, kMemcg, kDirect, kDamon, kOther, kSelf };
 
-// Some reclaim of this kind ended between from_ns and to_ns, somewhere on the machine.
+// Somebody reclaimed between from_ns and to_ns, somewhere on the machine.
 struct Reclaim {
   Reclaimer by = Reclaimer::kKswapd;
   std::uint64_t from_ns = 0;
   std::uint64_t to_ns = 0;
+  std::optional<std::uint64_t> pages;  // of anybody's, at most; empty: not known (kswapd)
+  std::uint32_t pid = 0;               // kSelf: which process
 };
 
 // That many more were lost for this reason, here.

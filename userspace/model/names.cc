@@ -87,6 +87,12 @@ std::string_view reclaimer_name(Reclaimer reclaimer) {
       return "memcg";
     case Reclaimer::kDirect:
       return "direct";
+    case Reclaimer::kDamon:
+      return "damon";
+    case Reclaimer::kOther:
+      return "other";
+    case Reclaimer::kSelf:
+      return "self";
   }
   return "";
 }

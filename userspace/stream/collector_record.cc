@@ -69,8 +69,9 @@ Body body_of(const Frames& e) { return {CollectorKind::kFrames, {}, {{"stack_key
 Body body_of(const Loss& e) { return {CollectorKind::kLoss, {}, {{"cause", e.cause}, {"count", e.count}}}; }
 
 Body body_of(const Reclaim& e) {
-  return {
-      CollectorKind::kReclaim, {}, {{"by", static_cast<unsigned>(e.by)}, {"from_ns", e.from_ns}, {"to_ns", e.to_ns}}};
+  Json json{{"by", static_cast<unsigned>(e.by)}, {"from_ns", e.from_ns}, {"to_ns", e.to_ns}, {"pid", e.pid}};
+  put(json, "pages", e.pages);
+  return {CollectorKind::kReclaim, {}, std::move(json)};
 }
 
 Body body_of(const CommandEnd& e) {
@@ -164,9 +165,12 @@ std::optional<Event> event_of(CollectorKind kind, const Stamp& stamp, const Json
       return Loss{.cause = get_text(json, "cause"), .count = get_u64(json, "count")};
     case CollectorKind::kReclaim: {
       const std::uint64_t by = get_u64(json, "by");
-      if (by > static_cast<std::uint64_t>(Reclaimer::kDirect)) return std::nullopt;
-      return Reclaim{
-          .by = static_cast<Reclaimer>(by), .from_ns = get_u64(json, "from_ns"), .to_ns = get_u64(json, "to_ns")};
+      if (by > static_cast<std::uint64_t>(Reclaimer::kSelf)) return std::nullopt;
+      return Reclaim{.by = static_cast<Reclaimer>(by),
+                     .from_ns = get_u64(json, "from_ns"),
+                     .to_ns = get_u64(json, "to_ns"),
+                     .pages = get_optional(json, "pages"),
+                     .pid = static_cast<std::uint32_t>(get_u64(json, "pid"))};
     }
     case CollectorKind::kCommandEnd:
       return CommandEnd{.pid = static_cast<std::uint32_t>(get_u64(json, "pid")),
