@@ -597,6 +597,34 @@ TEST_F(FatesTest, ForkedThenWrittenAgain) {
   expect_pending(written, after);
 }
 
+// Half of each huge page is given back: RSS falls by it, and the charge does not, for as
+// long as the kernel has no need to split the pages.
+TEST_F(FatesTest, HalfAHugePageStaysCharged) {
+  const MemoryGroup group;
+  ASSERT_TRUE(group.made()) << group.why_not();
+  ASSERT_NO_FATAL_FAILURE(start_lazy({"--mib", "64", "--huge"}, &group));
+  ASSERT_NO_FATAL_FAILURE(trace_lazy());
+  const std::int64_t charged_before = group.usage_bytes();
+  ASSERT_TRUE(step('h').is_object());
+  const std::int64_t charged_after = group.usage_bytes();
+  ASSERT_NO_FATAL_FAILURE(end_trace());
+  const std::int64_t deferred = last_sample("cgroup_deferred_split_bytes");
+  print("freed", bytes_of("freed"), "truth", mapped_ / 2, "| charge", charged_before, "->", charged_after, "deferred",
+        deferred, "cgroup_usage_bytes", last_sample("cgroup_usage_bytes"));
+  EXPECT_EQ(bytes_of("freed"), mapped_ / 2);
+  // What the kernel has charged and not yet given to anybody lies in batches.
+  constexpr std::int64_t kBatches = 4 * kMiB;
+  EXPECT_NEAR(static_cast<double>(last_sample("cgroup_usage_bytes")), static_cast<double>(charged_after), kBatches);
+  EXPECT_NEAR(static_cast<double>(deferred), static_cast<double>(bytes_of("freed") - (charged_before - charged_after)),
+              kBatches);
+  EXPECT_EQ(summary().at("processes").at(0).at("charge_at_end").at("deferred_split_bytes"), deferred);
+  // Under pressure the charge follows.
+  group.take_all();
+  EXPECT_LT(group.usage_bytes(), charged_before - mapped_ / 2 + kBatches);
+  trace_.reset();
+  lazy_.reset();
+}
+
 TEST_F(FatesTest, HugePages) {
   ASSERT_NO_FATAL_FAILURE(start_lazy({"--mib", "32", "--huge"}));
   ASSERT_NO_FATAL_FAILURE(trace_lazy());

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "model/reclaims.h"
-
 #include <gtest/gtest.h>
+
+#include "model/reclaims.h"
 
 namespace madvtrace {
 namespace {

@@ -106,6 +106,27 @@ TEST(SummaryText, SaysWhatHappened) {
   EXPECT_FALSE(contains(text, "INCOMPLETE")) << text;
 }
 
+TEST(SummaryText, SaysWhatLeftRssAndIsChargedAllTheSame) {
+  RunTotals totals = a_run();
+  ProcessTotals& process = totals.processes.at(0);
+  EXPECT_FALSE(contains(summary_text(totals), "cgroup"));
+  process.first_sample->group = {.usage_bytes = 1100 * kMiB, .working_set_bytes = 1000 * kMiB};
+  process.last_sample->group = {.usage_bytes = 1090 * kMiB,
+                                .working_set_bytes = 990 * kMiB,
+                                .limit_bytes = 2048 * kMiB,
+                                .deferred_split_bytes = kMiB / 2};
+  const std::string nothing_deferred = summary_text(totals);
+  EXPECT_TRUE(contains(nothing_deferred, "cgroup charge 1.1 GiB -> 1.1 GiB (limit 2.0 GiB)")) << nothing_deferred;
+  EXPECT_FALSE(contains(nothing_deferred, "still charged")) << nothing_deferred;
+  process.last_sample->group.deferred_split_bytes = 500 * kMiB;
+  const std::string deferred = summary_text(totals);
+  EXPECT_TRUE(contains(deferred, "500.0 MiB left RSS, but the cgroup is still charged for it")) << deferred;
+  EXPECT_LE(widest_line(deferred), 80U) << deferred;
+  // It was so before the trace began.
+  process.first_sample->group.deferred_split_bytes = 500 * kMiB;
+  EXPECT_FALSE(contains(summary_text(totals), "still charged"));
+}
+
 TEST(SummaryText, TheUnknownIsNeverZero) {
   RunTotals totals = a_run();
   ProcessTotals& process = totals.processes[0];

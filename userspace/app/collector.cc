@@ -31,7 +31,8 @@ Collector::Collector(BpfSession& session, const ProcRoot& proc, Outputs& outputs
       pipeline_(trace_),
       look_budget_(walk_budget / 2),
       sample_budget_(walk_budget / 2),
-      sampler_(proc, session.walker(), sample_budget_),
+      groups_(proc),
+      sampler_(proc, session.walker(), sample_budget_, groups_),
       reclaimed_pages_(session.reclaimed_pages()),
       reclaim_checked_ns_(mono_now_ns()),
       budget_passed_ns_(reclaim_checked_ns_) {
@@ -143,6 +144,7 @@ void Collector::look_at_changed_processes() {
 }
 
 void Collector::sample_all(bool always) {
+  groups_.new_interval();
   for (const std::uint32_t pid : targets_.pids()) {
     if (const auto sample = sampler_.sample(pid, always)) emit(*sample);
   }

@@ -74,6 +74,7 @@ class Collector {
   StackSymbols stacks_;
   WalkBudget look_budget_;    // half of the budget for the watched pages,
   WalkBudget sample_budget_;  // half for the samples
+  GroupBooks groups_;
   Sampler sampler_;
   Tee tee_;
   std::map<std::string, std::uint64_t> losses_told_;

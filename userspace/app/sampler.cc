@@ -28,6 +28,7 @@ std::optional<Sample> Sampler::sample(std::uint32_t pid, bool always) {
   sample.rss_shmem_bytes = status->rss_shmem_bytes;
   sample.swap_bytes = status->swap_bytes;
   sample.page_tables_bytes = status->page_tables_bytes;
+  sample.group = groups_.charge_of(pid);
   if (walker_ != nullptr && (always || budget_.allows())) {
     const std::uint64_t begin_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID);
     walk(pid, sample);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Looks at the memory of a process: /proc/PID/status, and a page walk of its private
-// anonymous mappings for what status does not say (lazily freed, huge). Never smaps,
+// Looks at the memory of a process: /proc/PID/status, what its cgroup is charged, and a
+// page walk of its private anonymous mappings for what neither says (lazily freed, huge). Never smaps,
 // which holds the target's mmap_lock for all of its walk.
 //
 // The walks keep to a budget of CPU time: when one was too long for the interval,
@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <optional>
 
+#include "app/group_books.h"
 #include "app/walk_budget.h"
 #include "kernel/page_walker.h"
 #include "model/event.h"
@@ -20,8 +21,8 @@ namespace madvtrace {
 class Sampler {
  public:
   // `walker` may be null; all must outlive this.
-  Sampler(const ProcRoot& proc, PageWalker* walker, WalkBudget& budget)
-      : proc_(proc), walker_(walker), budget_(budget) {}
+  Sampler(const ProcRoot& proc, PageWalker* walker, WalkBudget& budget, GroupBooks& groups)
+      : proc_(proc), walker_(walker), budget_(budget), groups_(groups) {}
 
   // `always`: walk even over budget (the last sample of a process).
   std::optional<Sample> sample(std::uint32_t pid, bool always);
@@ -32,6 +33,7 @@ class Sampler {
   const ProcRoot& proc_;
   PageWalker* walker_;
   WalkBudget& budget_;
+  GroupBooks& groups_;
 };
 
 // What a process is: when it started, what it runs, where it lives.

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -70,6 +71,26 @@ std::optional<std::uint64_t> smaller(std::optional<std::uint64_t> a, std::option
   return a && b ? std::min(a, b) : (a ? a : b);
 }
 
+// The lines of memory.stat that say what is on the LRU lists, and what of it is in use.
+struct LruLines {
+  std::optional<std::uint64_t> inactive_anon;
+  std::optional<std::uint64_t> active_anon;
+  std::optional<std::uint64_t> unevictable;
+  std::optional<std::uint64_t> page_cache;   // with shmem and the swap cache
+  std::optional<std::uint64_t> swap_cached;  // anonymous memory and page cache at once; none before 5.12
+};
+
+std::optional<std::uint64_t> deferred_split(const LruLines& lines, const GroupMemory& memory) {
+  if (!lines.inactive_anon || !lines.active_anon || !lines.unevictable || !lines.page_cache || !memory.anon_bytes ||
+      !memory.active_file_bytes || !memory.inactive_file_bytes) {
+    return std::nullopt;
+  }
+  const std::uint64_t listed = *lines.inactive_anon + *lines.active_anon + *lines.unevictable +
+                               *memory.active_file_bytes + *memory.inactive_file_bytes + lines.swap_cached.value_or(0);
+  const std::uint64_t used = *memory.anon_bytes + *lines.page_cache;
+  return listed > used ? listed - used : 0;
+}
+
 bool has_memory_books(const std::string& directory) {
   struct stat status {};
   return ::stat((directory + "/memory.stat").c_str(), &status) == 0 && S_ISREG(status.st_mode);
@@ -88,11 +109,17 @@ GroupError group_error(const MemoryGroup& group, int error_number) {
 
 GroupMemory parse_group_memory(CgroupVersion version, const GroupMemoryText& text) {
   GroupMemory memory;
+  LruLines lines;
   memory.usage_bytes = whole_number(text.usage);
   if (version == CgroupVersion::kV1) {
     take_values(text.stat, {{"total_rss", &memory.anon_bytes},
                             {"total_active_file", &memory.active_file_bytes},
                             {"total_inactive_file", &memory.inactive_file_bytes},
+                            {"total_inactive_anon", &lines.inactive_anon},
+                            {"total_active_anon", &lines.active_anon},
+                            {"total_unevictable", &lines.unevictable},
+                            {"total_cache", &lines.page_cache},
+                            {"total_swapcached", &lines.swap_cached},
                             {"hierarchical_memory_limit", &memory.effective_limit_bytes}});
     memory.limit_bytes = v1_limit(whole_number(text.limit));
     memory.effective_limit_bytes = v1_limit(memory.effective_limit_bytes);
@@ -100,6 +127,11 @@ GroupMemory parse_group_memory(CgroupVersion version, const GroupMemoryText& tex
     take_values(text.stat, {{"anon", &memory.anon_bytes},
                             {"active_file", &memory.active_file_bytes},
                             {"inactive_file", &memory.inactive_file_bytes},
+                            {"inactive_anon", &lines.inactive_anon},
+                            {"active_anon", &lines.active_anon},
+                            {"unevictable", &lines.unevictable},
+                            {"file", &lines.page_cache},
+                            {"swapcached", &lines.swap_cached},
                             {"pglazyfree", &memory.pglazyfree_pages},
                             {"pglazyfreed", &memory.pglazyfreed_pages}});
     // "max", for no limit, is no number.
@@ -112,6 +144,7 @@ GroupMemory parse_group_memory(CgroupVersion version, const GroupMemoryText& tex
               {{"oom_kill", &memory.oom_kills}, {"high", &memory.high_events}, {"max", &memory.max_events}});
   memory.pressure_some_us = pressure_total_us(text.pressure, "some");
   memory.pressure_full_us = pressure_total_us(text.pressure, "full");
+  memory.deferred_split_bytes = deferred_split(lines, memory);
   if (memory.usage_bytes && memory.inactive_file_bytes) {
     memory.working_set_bytes = *memory.usage_bytes - std::min(*memory.usage_bytes, *memory.inactive_file_bytes);
   }
@@ -153,6 +186,13 @@ tl::expected<GroupMemoryReader, GroupError> GroupMemoryReader::open(const Memory
   struct stat status {};
   if (::fstat(directory.get(), &status) != 0) return tl::unexpected<GroupError>(group_error(group, errno));
   return GroupMemoryReader(group, std::move(directory), status.st_ino);
+}
+
+bool GroupMemoryReader::is_root() const {
+  // kernel/cgroup/: files that the root alone has (CFTYPE_ONLY_ON_ROOT), or has not.
+  const bool v1 = group_.version == CgroupVersion::kV1;
+  const bool there = ::faccessat(directory_.get(), v1 ? "cgroup.sane_behavior" : "cgroup.type", F_OK, 0) == 0;
+  return v1 == there;
 }
 
 tl::expected<GroupMemory, GroupError> GroupMemoryReader::read() const {

@@ -39,6 +39,12 @@ struct GroupMemory {
   std::optional<std::uint64_t> anon_bytes;
   std::optional<std::uint64_t> active_file_bytes;
   std::optional<std::uint64_t> inactive_file_bytes;
+  // Charged, on the LRU lists, and neither mapped anonymous memory nor page cache: parts
+  // of huge pages that were given back (they left RSS) while the whole page could not
+  // be freed. The kernel splits it when memory gets short (mm/huge_memory.c,
+  // deferred_split_scan). Measured on 6.18: half of each huge page released, all of it
+  // shows here. Small values are lag.
+  std::optional<std::uint64_t> deferred_split_bytes;
   // usage - inactive_file, not below 0: container_memory_working_set_bytes as cAdvisor
   // and the kubelet compute it (setMemoryStats in cAdvisor's container/libcontainer).
   std::optional<std::uint64_t> working_set_bytes;
@@ -106,6 +112,8 @@ class GroupMemoryReader {
   tl::expected<GroupMemory, GroupError> read() const;
 
   const MemoryGroup& group() const { return group_; }
+  // The root of its hierarchy: its books are the whole machine's.
+  bool is_root() const;
   // The kernel's id of the group, unique in its hierarchy: the inode number.
   std::uint64_t id() const { return id_; }
 

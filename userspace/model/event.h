@@ -157,6 +157,16 @@ struct ProcessInfo {
   std::string cgroup;    // path in the unified hierarchy, or of the memory controller; empty: unknown
 };
 
+// What the memory cgroup of a process is charged, with all that is in it; all empty for
+// the root group, which is the machine. Where each comes from: containers/group_memory.h.
+struct GroupCharge {
+  std::optional<std::uint64_t> usage_bytes;
+  std::optional<std::uint64_t> working_set_bytes;
+  std::optional<std::uint64_t> inactive_file_bytes;
+  std::optional<std::uint64_t> limit_bytes;           // of it or of an ancestor, whichever is smallest
+  std::optional<std::uint64_t> deferred_split_bytes;  // out of RSS, still charged
+};
+
 // The memory of one process at one moment; nothing is 0 because it is unknown.
 struct Sample {
   Stamp stamp;
@@ -168,6 +178,7 @@ struct Sample {
   std::optional<std::uint64_t> page_tables_bytes;
   std::optional<std::uint64_t> lazyfree_bytes;
   std::optional<std::uint64_t> anon_huge_bytes;
+  GroupCharge group;
 };
 
 // A stack's addresses as text, leaf first, ';' between.

@@ -56,6 +56,14 @@ Json delays_json(const DelaysByKind& delays) {
   return list;
 }
 
+Json charge_json(const GroupCharge& charge) {
+  return {{"usage_bytes", or_null(charge.usage_bytes)},
+          {"working_set_bytes", or_null(charge.working_set_bytes)},
+          {"inactive_file_bytes", or_null(charge.inactive_file_bytes)},
+          {"limit_bytes", or_null(charge.limit_bytes)},
+          {"deferred_split_bytes", or_null(charge.deferred_split_bytes)}};
+}
+
 Json process_json(const ProcessTotals& process) {
   Json json;
   json["pid"] = process.pid;
@@ -75,6 +83,11 @@ Json process_json(const ProcessTotals& process) {
   json["rss_at_start_bytes"] = rss(process.first_sample);
   json["rss_at_end_bytes"] = rss(process.last_sample);
   json["rss_max_bytes"] = or_null(process.largest_rss_bytes);
+  const auto charge = [](const std::optional<Sample>& sample) {
+    return sample && sample->group.usage_bytes ? charge_json(sample->group) : Json(nullptr);
+  };
+  json["charge_at_start"] = charge(process.first_sample);
+  json["charge_at_end"] = charge(process.last_sample);
   json["ended"] = process.ended;
   json["wait_status"] = or_null(process.wait_status);
   json["verdict"] = nullptr;

@@ -68,8 +68,13 @@ void append_line(std::string& out, const SampleRow& row) {
   line.number(row.pending_bytes);
   line.number(sample.page_tables_bytes);
   line.number(sample.anon_huge_bytes);
-  constexpr int kCgroupAndGoColumns = 14;
-  for (int i = 0; i < kCgroupAndGoColumns; ++i) line.empty();
+  line.number(sample.group.usage_bytes);
+  line.number(sample.group.working_set_bytes);
+  line.number(sample.group.inactive_file_bytes);
+  line.number(sample.group.limit_bytes);
+  constexpr int kGoColumns = 10;
+  for (int i = 0; i < kGoColumns; ++i) line.empty();
+  line.number(sample.group.deferred_split_bytes);
   line.end();
 }
 

@@ -61,6 +61,11 @@ Body body_of(const Sample& e) {
   put(json, "page_tables_bytes", e.page_tables_bytes);
   put(json, "lazyfree_bytes", e.lazyfree_bytes);
   put(json, "anon_huge_bytes", e.anon_huge_bytes);
+  put(json, "cgroup_usage_bytes", e.group.usage_bytes);
+  put(json, "cgroup_working_set_bytes", e.group.working_set_bytes);
+  put(json, "cgroup_inactive_file_bytes", e.group.inactive_file_bytes);
+  put(json, "cgroup_limit_bytes", e.group.limit_bytes);
+  put(json, "cgroup_deferred_split_bytes", e.group.deferred_split_bytes);
   return {CollectorKind::kSample, e.stamp, std::move(json)};
 }
 
@@ -158,7 +163,12 @@ std::optional<Event> event_of(CollectorKind kind, const Stamp& stamp, const Json
                     .swap_bytes = get_optional(json, "swap_bytes"),
                     .page_tables_bytes = get_optional(json, "page_tables_bytes"),
                     .lazyfree_bytes = get_optional(json, "lazyfree_bytes"),
-                    .anon_huge_bytes = get_optional(json, "anon_huge_bytes")};
+                    .anon_huge_bytes = get_optional(json, "anon_huge_bytes"),
+                    .group = {.usage_bytes = get_optional(json, "cgroup_usage_bytes"),
+                              .working_set_bytes = get_optional(json, "cgroup_working_set_bytes"),
+                              .inactive_file_bytes = get_optional(json, "cgroup_inactive_file_bytes"),
+                              .limit_bytes = get_optional(json, "cgroup_limit_bytes"),
+                              .deferred_split_bytes = get_optional(json, "cgroup_deferred_split_bytes")}};
     case CollectorKind::kFrames:
       return Frames{.stack_key = get_u64(json, "stack_key"), .text = get_text(json, "text")};
     case CollectorKind::kLoss:
