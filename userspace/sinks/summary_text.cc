@@ -69,7 +69,7 @@ void write_charge(Out to, const ProcessTotals& process) {
   if (!process.last_sample || !process.last_sample->group.usage_bytes) return;
   const GroupCharge& first = process.first_sample->group;
   const GroupCharge& last = process.last_sample->group;
-  fmt::format_to(to, "  cgroup charge {} -> {}{}; working set {} -> {}\n", or_unknown(first.usage_bytes),
+  fmt::format_to(to, "  cgroup charge {} -> {}{}\n  cgroup working set {} -> {}\n", or_unknown(first.usage_bytes),
                  or_unknown(last.usage_bytes),
                  last.limit_bytes ? fmt::format(" (limit {})", format_bytes(*last.limit_bytes)) : "",
                  or_unknown(first.working_set_bytes), or_unknown(last.working_set_bytes));
