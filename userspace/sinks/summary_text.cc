@@ -77,8 +77,8 @@ void write_charge(Out to, const ProcessTotals& process) {
   const std::uint64_t deferred = last.deferred_split_bytes.value_or(0);
   if (deferred < first.deferred_split_bytes.value_or(0) + kWorthALine) return;
   fmt::format_to(to,
-                 "  {} left RSS, but the cgroup is still charged for it: parts of huge pages.\n"
-                 "  The kernel splits such a page and frees the part when memory gets short.\n",
+                 "  {} left RSS, but the cgroup is still charged for it: parts of huge\n"
+                 "  pages, which the kernel splits and frees when memory gets short.\n",
                  format_bytes(deferred));
 }
 
