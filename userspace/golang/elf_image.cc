@@ -90,8 +90,11 @@ struct ElfImage::State {
   bool elf_tried = false;
   std::unique_ptr<Elf, ElfEnd> elf;
 
+  // Takes no memory for what the file does not have.
   std::vector<std::byte> read(std::uint64_t offset, std::uint64_t bytes) const {
-    return read_file_bytes(fd.get(), offset, static_cast<std::size_t>(std::min<std::uint64_t>(bytes, kReadLimitBytes)));
+    if (offset >= file_bytes) return {};
+    const std::uint64_t have = std::min<std::uint64_t>({bytes, file_bytes - offset, kReadLimitBytes});
+    return read_file_bytes(fd.get(), offset, static_cast<std::size_t>(have));
   }
 
   void load_sections(const Elf64_Ehdr& header);
