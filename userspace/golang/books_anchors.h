@@ -23,7 +23,6 @@ namespace madvtrace {
 struct BooksAnchors {
   std::optional<std::uint64_t> heap_in_use;   // gcController.heapInUse, 1.19-
   std::optional<std::uint64_t> last_gc_unix;  // memstats.last_gc_unix
-  std::optional<std::uint64_t> heap_goal;     // gcController.heapGoal, 1.17-1.18
   std::optional<std::uint64_t> arenas;        // mheap_.allArenas, since 1.25 heapArenas
 };
 
@@ -37,13 +36,16 @@ BooksAnchors anchors_from_symbols(const ElfImage& image, const GoVersion& versio
 //     1.19-                         mappedReady
 //   gcMarkTermination               names U, +8, +0x10, +0x810 and +0x1010: last_gc_unix,
 //     1.12-                         pause_total_ns, pause_ns[256], pause_end[256], numgc
-//   gcMarkRootPrepare 1.16-1.25,    reads A and A+8 and never writes them; names B, B+8 and
-//   gcPrepareMarkRoots 1.26-        B+0x10, which are A+0x30, since 1.25 A+0x48: it copies
+//   gcMarkRootPrepare -1.24,        reads A and A+8 and never writes them; names B, B+8 and
+//   gcPrepareMarkRoots 1.25-        B+0x10, which are A+0x30, since 1.25 A+0x48: it copies
 //                                   the slice of arenas to mheap_.markArenas
 //
 // Up to 1.18 the heap is found from U, and gcPaceScavenger (1.13-1.18) has to name both
 // heap_sys and heap_released, or there is no U.
 BooksAnchors anchors_from_code(const ElfImage& image, const GoVersion& version, const Pclntab& functions);
+
+// See BooksLayout::goal_headroom_percent.
+bool goal_has_percent_headroom(const GoVersion& version);
 
 // An error if that is not enough for the heap. The addresses are link-time.
 Result<BooksLayout> layout_from_anchors(const BooksAnchors& anchors, const GoVersion& version);

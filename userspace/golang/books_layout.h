@@ -58,17 +58,17 @@ struct HeapStatsPlace {
 
   std::uint64_t address = 0;
   std::uint32_t set_bytes = 0;  // 0: not known
+  std::uint32_t released = kAbsent;
   std::uint32_t in_heap = kAbsent;
   std::uint32_t in_stacks = kAbsent;
   std::uint32_t in_work_bufs = kAbsent;
-  std::uint32_t in_ptr_scalar_bits = kAbsent;  // -1.22
+  std::uint32_t in_ptr_scalar_bits = kAbsent;  // -1.24
   std::uint32_t tiny_alloc_count = kAbsent;    // 1.17-
   std::uint32_t large_alloc_count = kAbsent;
   std::uint32_t large_free_count = kAbsent;
   std::uint32_t small_alloc_count = kAbsent;  // an array, of one word a size class
   std::uint32_t small_free_count = kAbsent;   // likewise
   std::uint32_t size_classes = 0;
-  std::uint32_t padding = 0;
 
   bool known() const { return set_bytes != 0; }
 };

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <optional>
+#include <utility>
 
 #include "golang/little_endian.h"
 
@@ -46,41 +47,65 @@ std::vector<CodeReference> x86_references(std::span<const std::byte> code, std::
   return found;
 }
 
-std::vector<CodeReference> arm64_references(std::span<const std::byte> code, std::uint64_t at) {
-  constexpr std::uint32_t kRegisters = 32;
-  std::array<std::optional<std::uint64_t>, kRegisters> known;
-  std::vector<CodeReference> found;
-  for (std::size_t i = 0; i + 4 <= code.size(); i += 4) {
-    const std::uint32_t word = load<std::uint32_t>(code, i).value_or(0);
+class Arm64References {
+ public:
+  std::vector<CodeReference> find(std::span<const std::byte> code, std::uint64_t at) {
+    for (std::size_t i = 0; i + sizeof(std::uint32_t) <= code.size(); i += sizeof(std::uint32_t)) {
+      take(load<std::uint32_t>(code, i).value_or(0), at + i);
+    }
+    return std::move(found_);
+  }
+
+ private:
+  void take(std::uint32_t word, std::uint64_t pc) {
     const std::uint32_t target = word & 0x1f;
-    const std::optional<std::uint64_t> base = known[(word >> 5) & 0x1f];
-    const std::uint64_t immediate = (word >> 10) & 0xfff;
+    const std::optional<std::uint64_t> base = known_[(word >> 5) & 0x1f];
+    const std::uint64_t imm12 = (word >> 10) & 0xfff;
     if ((word & 0x9f000000) == 0x90000000) {  // adrp: 21 bits of pages
-      const std::uint64_t pages = (((word >> 5) & 0x7ffff) << 2) | ((word >> 29) & 3);
-      const std::uint64_t negative = (pages & 0x100000) != 0 ? ~std::uint64_t{0x1fffff} : 0;
-      known[target] = ((at + i) & ~std::uint64_t{0xfff}) + ((pages | negative) << 12);
+      const std::uint64_t pages = ((word >> 3) & 0x1ffffc) | ((word >> 29) & 3);
+      known_[target] = (pc & ~std::uint64_t{0xfff}) + (sign_extended(pages, 21) << 12);
     } else if ((word & 0xff800000) == 0x91000000) {  // add xd, xn, #imm12 (shift 0 or 12)
-      const std::uint64_t addend = (word & 0x400000) != 0 ? immediate << 12 : immediate;
-      known[target] = base ? std::optional(*base + addend) : std::nullopt;
-      if (base) found.push_back({*base + addend, DataAccess::kAddress});
-    } else if ((word & 0xbf800000) == 0xb9000000) {  // ldr or str, 32 or 64 bits, scaled imm12
+      known_[target] = reference(base, (word & 0x400000) != 0 ? imm12 << 12 : imm12, DataAccess::kAddress);
+    } else if ((word & 0xbf800000) == 0xb9000000) {  // ldr, str with a scaled imm12, 32 or 64 bits
       const bool reads = (word & 0x400000) != 0;
-      if (base) {
-        found.push_back({*base + (immediate << ((word & 0x40000000) != 0 ? 3 : 2)),
-                         reads ? DataAccess::kRead : DataAccess::kWrite});
+      reference(base, imm12 << ((word & 0x40000000) != 0 ? 3 : 2), reads ? DataAccess::kRead : DataAccess::kWrite);
+      if (reads) known_[target].reset();
+    } else if ((word & 0xbfbffc00) == 0x889ffc00) {  // ldar, stlr
+      const bool reads = (word & 0x400000) != 0;
+      reference(base, 0, reads ? DataAccess::kRead : DataAccess::kWrite);
+      if (reads) known_[target].reset();
+    } else if ((word & 0xff800000) == 0xa9000000) {  // ldp, stp of 64 bits with a scaled imm7
+      const bool reads = (word & 0x400000) != 0;
+      const std::uint64_t offset = sign_extended((word >> 15) & 0x7f, 7) << 3;
+      for (const std::uint64_t next : {std::uint64_t{0}, std::uint64_t{8}}) {
+        reference(base, offset + next, reads ? DataAccess::kRead : DataAccess::kWrite);
       }
-      if (reads) known[target] = std::nullopt;
+      if (reads) known_[target].reset();
+      if (reads) known_[(word >> 10) & 0x1f].reset();
     }
   }
-  return found;
-}
+
+  std::optional<std::uint64_t> reference(std::optional<std::uint64_t> base, std::uint64_t offset, DataAccess access) {
+    if (!base) return std::nullopt;
+    found_.push_back({*base + offset, access});
+    return *base + offset;
+  }
+
+  static std::uint64_t sign_extended(std::uint64_t value, unsigned bits) {
+    const std::uint64_t sign = std::uint64_t{1} << (bits - 1);
+    return (value ^ sign) - sign;
+  }
+
+  std::array<std::optional<std::uint64_t>, 32> known_;  // what is in a register
+  std::vector<CodeReference> found_;
+};
 
 }  // namespace
 
 std::vector<CodeReference> code_references(ElfMachine machine, std::span<const std::byte> code, std::uint64_t at) {
   std::vector<CodeReference> found;
   if (machine == ElfMachine::kX86_64) found = x86_references(code, at);
-  if (machine == ElfMachine::kAarch64) found = arm64_references(code, at);
+  if (machine == ElfMachine::kAarch64) found = Arm64References().find(code, at);
   std::sort(found.begin(), found.end());
   found.erase(std::unique(found.begin(), found.end()), found.end());
   return found;

@@ -25,7 +25,7 @@ struct CodeReference {
 // Of `code`, which lies at link-time address `at`: ascending, each once. Nothing for other
 // machines.
 //   x86-64: [rip + disp32] of mov, lea, add, sub, cmp, xchg, inc and dec
-//   arm64:  adrp, and the add, ldr or str with an immediate that follows for the same
+//   arm64:  adrp, and the add, ldr, str, ldar, stlr, ldp or stp that follows for the same
 //           register
 std::vector<CodeReference> code_references(ElfMachine machine, std::span<const std::byte> code, std::uint64_t at);
 
