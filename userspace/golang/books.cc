@@ -170,15 +170,21 @@ std::optional<std::uint64_t> next_gc(const Words& words, const BooksLayout& layo
   return goal.value_or(UINT64_MAX) < kAddressSpaceBytes ? goal : std::nullopt;
 }
 
-void add_words(GoBooks& books, const Words& words, const BooksLayout& layout) {
+void add_pacer(GoBooks& books, const Words& words, const BooksLayout& layout) {
   books.next_gc = next_gc(words, layout);
-  books.num_gc = words.get(kNumGc);
-  books.pause_total_ns = words.get(kPauseTotalNs);
-  if (layout[kStacksInuse].known()) books.stack_inuse = words.get(kStacksInuse);
   if (const auto limit = words.get(kMemoryLimit); limit && *limit <= kNoMemoryLimit) books.memory_limit = limit;
   if (const auto percent = words.get(kGcPercent)) {
     books.gc_percent = std::max<std::int64_t>(static_cast<std::int32_t>(static_cast<std::uint32_t>(*percent)), -1);
   }
+}
+
+void add_words(GoBooks& books, const Words& words, const BooksLayout& layout) {
+  // The first goal is set when GOGC and GOMEMLIMIT have been read; until then these are 0.
+  const bool pacer_ready = !layout[kGcPercentGoal].known() || words.at(kGcPercentGoal) != 0;
+  if (pacer_ready) add_pacer(books, words, layout);
+  books.num_gc = words.get(kNumGc);
+  books.pause_total_ns = words.get(kPauseTotalNs);
+  if (layout[kStacksInuse].known()) books.stack_inuse = words.get(kStacksInuse);
   std::uint64_t metadata = 0;
   bool all = true;
   for (const BooksWord word : {kMspanSys, kMcacheSys, kBuckhashSys, kGcSys, kOtherSys}) {
@@ -246,11 +252,14 @@ std::string_view books_rung_name(BooksRung rung) {
   return "none";
 }
 
+BooksReader::BooksReader(BooksRung rung, const BooksLayout& layout)
+    : rung_(rung), layout_(std::make_shared<const BooksLayout>(layout)) {}
+
 Result<BooksReader> BooksReader::locate(const ElfImage& image, const std::optional<GoVersion>& known_version,
                                         const Pclntab* functions, std::uint64_t bias) {
   const GoVersion version = known_version.value_or(GoVersion{.minor = UINT_MAX, .text = "an unknown version"});
   const auto reader = [&](BooksRung rung, const BooksLayout& layout) {
-    return BooksReader(rung, std::make_shared<const BooksLayout>(at_run_time(layout, image.machine(), bias)));
+    return BooksReader(rung, at_run_time(layout, image.machine(), bias));
   };
   Result<BooksLayout> layout = layout_from_dwarf(image);
   if (layout) {

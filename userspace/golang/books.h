@@ -87,6 +87,9 @@ class BooksReader {
   static Result<BooksReader> locate(const ElfImage& image, const std::optional<GoVersion>& version,
                                     const Pclntab* functions, std::uint64_t bias);
 
+  // Of words whose run-time addresses are known.
+  BooksReader(BooksRung rung, const BooksLayout& layout);
+
   BooksRung rung() const { return rung_; }
 
   // What the books say now. The words are read in one system call, and again, a few times,
@@ -103,8 +106,6 @@ class BooksReader {
   Result<GoBooks> read(const ProcessMemory& memory, const BooksLimits& limits = {}) const;
 
  private:
-  BooksReader(BooksRung rung, std::shared_ptr<const BooksLayout> layout) : rung_(rung), layout_(std::move(layout)) {}
-
   BooksRung rung_;
   std::shared_ptr<const BooksLayout> layout_;
 };
