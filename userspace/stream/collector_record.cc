@@ -61,10 +61,16 @@ Body body_of(const Sample& e) {
   put(json, "page_tables_bytes", e.page_tables_bytes);
   put(json, "lazyfree_bytes", e.lazyfree_bytes);
   put(json, "anon_huge_bytes", e.anon_huge_bytes);
+  put(json, "go_memory_limit_bytes", e.go_memory_limit_bytes);
+  put(json, "go_mapped_ready_bytes", e.go_mapped_ready_bytes);
   return {CollectorKind::kSample, e.stamp, std::move(json)};
 }
 
-Body body_of(const Frames& e) { return {CollectorKind::kFrames, {}, {{"stack_key", e.stack_key}, {"text", e.text}}}; }
+Body body_of(const Frames& e) {
+  Json json = {{"stack_key", e.stack_key}, {"text", e.text}};
+  if (e.cause) json["cause"] = cause_name(*e.cause);
+  return {CollectorKind::kFrames, {}, std::move(json)};
+}
 
 Body body_of(const Loss& e) { return {CollectorKind::kLoss, {}, {{"cause", e.cause}, {"count", e.count}}}; }
 
@@ -157,9 +163,13 @@ std::optional<Event> event_of(CollectorKind kind, const Stamp& stamp, const Json
                     .swap_bytes = get_optional(json, "swap_bytes"),
                     .page_tables_bytes = get_optional(json, "page_tables_bytes"),
                     .lazyfree_bytes = get_optional(json, "lazyfree_bytes"),
-                    .anon_huge_bytes = get_optional(json, "anon_huge_bytes")};
+                    .anon_huge_bytes = get_optional(json, "anon_huge_bytes"),
+                    .go_memory_limit_bytes = get_optional(json, "go_memory_limit_bytes"),
+                    .go_mapped_ready_bytes = get_optional(json, "go_mapped_ready_bytes")};
     case CollectorKind::kFrames:
-      return Frames{.stack_key = get_u64(json, "stack_key"), .text = get_text(json, "text")};
+      return Frames{.stack_key = get_u64(json, "stack_key"),
+                    .text = get_text(json, "text"),
+                    .cause = cause_named(get_text(json, "cause"))};
     case CollectorKind::kLoss:
       return Loss{.cause = get_text(json, "cause"), .count = get_u64(json, "count")};
     case CollectorKind::kReclaim: {
