@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "golang/build_info.h"
+
+#include <algorithm>
+#include <array>
+#include <set>
+#include <span>
+
+#include "golang/little_endian.h"
+#include "golang/pointer_scan.h"
+
+namespace madvtrace {
+namespace {
+
+constexpr std::string_view kMagic = "\xff Go buildinf:";
+constexpr std::size_t kAlignment = 16;
+constexpr std::size_t kHeaderBytes = 32;
+constexpr std::size_t kVersionLimitBytes = 256;
+// What the scan for a version's text may come to.
+constexpr std::size_t kTextsLimit = 4096;
+constexpr std::size_t kPointersLimit = 1024;
+
+// The two strings of the blob; the second is empty for a program built without modules.
+struct Blob {
+  std::string version;
+  std::string modules;
+};
+
+std::optional<std::string> read_text(const ElfImage& image, std::uint64_t address, std::uint64_t bytes,
+                                     std::size_t limit_bytes) {
+  if (bytes > limit_bytes) return std::nullopt;
+  const auto read = image.read(address, static_cast<std::size_t>(bytes));
+  if (read.size() != bytes) return std::nullopt;
+  return std::string(as_text(read));
+}
+
+// A Go string variable: pointer and length.
+std::optional<std::string> read_string(const ElfImage& image, std::uint64_t address, std::size_t limit_bytes) {
+  const auto header = image.read_relocated(address, 16);
+  const auto text = load<std::uint64_t>(header, 0);
+  const auto bytes = load<std::uint64_t>(header, 8);
+  if (!text || !bytes) return std::nullopt;
+  return read_text(image, *text, *bytes, limit_bytes);
+}
+
+// A length as encoding/binary's Uvarint has it, then so many bytes. Moves `address` behind.
+std::optional<std::string> take_counted_text(const ElfImage& image, std::uint64_t& address, std::size_t limit_bytes) {
+  constexpr std::size_t kVarintBytes = 10;
+  const auto encoded = image.read(address, kVarintBytes);
+  std::uint64_t bytes = 0;
+  for (std::size_t at = 0; at < encoded.size(); ++at) {
+    const auto byte = std::to_integer<std::uint64_t>(encoded[at]);
+    bytes |= (byte & 0x7f) << (at * 7);
+    if ((byte & 0x80) != 0) continue;
+    auto text = read_text(image, address + at + 1, bytes, limit_bytes);
+    if (text) address += at + 1 + bytes;
+    return text;
+  }
+  return std::nullopt;
+}
+
+std::optional<Blob> read_blob(const ElfImage& image, std::uint64_t address) {
+  const auto header = image.read_relocated(address, kHeaderBytes);
+  if (header.size() != kHeaderBytes || !as_text(header).starts_with(kMagic)) return std::nullopt;
+  const auto pointer_bytes = std::to_integer<unsigned>(header[14]);
+  const auto flags = std::to_integer<unsigned>(header[15]);
+  constexpr unsigned kBigEndian = 1;
+  constexpr unsigned kInline = 2;
+  std::optional<std::string> version;
+  std::optional<std::string> modules;
+  if ((flags & kInline) != 0) {
+    address += kHeaderBytes;
+    version = take_counted_text(image, address, kVersionLimitBytes);
+    if (version) modules = take_counted_text(image, address, BuildInfo::kTextLimitBytes);
+  } else if (pointer_bytes == 8 && (flags & kBigEndian) == 0) {
+    version = read_string(image, *load<std::uint64_t>(header, 16), kVersionLimitBytes);
+    modules = read_string(image, *load<std::uint64_t>(header, 24), BuildInfo::kTextLimitBytes);
+  }
+  if (!version || version->empty()) return std::nullopt;
+  return Blob{.version = std::move(*version), .modules = std::move(modules).value_or("")};
+}
+
+// The section, or else the first blob in the program's data.
+std::optional<Blob> find_blob(const ElfImage& image) {
+  if (const auto section = image.section(".go.buildinfo")) {
+    if (auto blob = read_blob(image, section->address)) return blob;
+  }
+  constexpr std::size_t kTriesLimit = 16;
+  std::size_t tried = 0;
+  std::optional<Blob> blob;
+  for (const ElfSegment& segment : image.segments()) {
+    if (!segment.writable) continue;
+    each_piece(image, segment, kScanLimitBytes, [&](std::uint64_t address, std::span<const std::byte> bytes) {
+      const std::string_view text = as_text(bytes);
+      for (std::size_t at = text.find(kMagic); at != std::string_view::npos; at = text.find(kMagic, at + 1)) {
+        if ((address + at) % kAlignment != 0) continue;
+        blob = read_blob(image, address + at);
+        if (blob || ++tried == kTriesLimit) return false;
+      }
+      return true;
+    });
+    if (blob || tried == kTriesLimit) break;
+  }
+  return blob;
+}
+
+std::string_view take_until(std::string_view& text, char end) {
+  const std::string_view taken = text.substr(0, text.find(end));
+  text.remove_prefix(std::min(text.size(), taken.size() + 1));
+  return taken;
+}
+
+// src/runtime/debug/mod.go: lines of fields with tabs between.
+void parse_modules(std::string_view text, BuildInfo& info) {
+  // 16 bytes before and after it, for tools that look for it in a core file.
+  constexpr std::size_t kMarkBytes = 16;
+  if (text.size() < 2 * kMarkBytes + 1 || text[text.size() - kMarkBytes - 1] != '\n') return;
+  text = text.substr(kMarkBytes, text.size() - 2 * kMarkBytes);
+  while (!text.empty()) {
+    std::string_view line = take_until(text, '\n');
+    const std::string_view kind = take_until(line, '\t');
+    if (kind == "path") {
+      info.package_path = line;
+    } else if (kind == "mod") {
+      info.module_path = take_until(line, '\t');
+      info.module_version = take_until(line, '\t');
+    } else if (kind == "build") {
+      const std::string_view key = take_until(line, '=');
+      info.settings.emplace_back(key, line);
+    }
+  }
+}
+
+// "go1.19", "go1.19.8", "go1.21rc2", and no more.
+bool is_release(std::string_view text) {
+  const auto take = [&](std::string_view prefix) {
+    const bool there = text.starts_with(prefix);
+    if (there) text.remove_prefix(prefix.size());
+    return there;
+  };
+  const auto take_digits = [&] {
+    const std::size_t digits = std::min(text.find_first_not_of("0123456789"), text.size());
+    text.remove_prefix(digits);
+    return digits > 0 && digits <= 4;
+  };
+  if (!take("go1.") || !take_digits()) return false;
+  if (take(".") || take("rc") || take("beta")) return take_digits() && text.empty();
+  return text.empty();
+}
+
+// Where a text that could be a version stands in data that cannot be written.
+std::vector<std::uint64_t> find_texts(const ElfImage& image) {
+  std::vector<std::uint64_t> places;
+  for (const ElfSegment& segment : image.segments()) {
+    if (segment.writable) continue;
+    each_piece(image, segment, kScanLimitBytes, [&](std::uint64_t address, std::span<const std::byte> bytes) {
+      const std::string_view text = as_text(bytes);
+      for (std::size_t at = text.find("go1."); at != std::string_view::npos; at = text.find("go1.", at + 1)) {
+        places.push_back(address + at);
+        if (places.size() == kTextsLimit) return false;
+      }
+      return true;
+    });
+  }
+  std::sort(places.begin(), places.end());
+  return places;
+}
+
+std::optional<std::string> find_version_string(const ElfImage& image) {
+  const std::vector<std::uint64_t> texts = find_texts(image);
+  const auto pointers = find_pointers(image, kPointersLimit, [&](std::uint64_t value) {
+    return std::binary_search(texts.begin(), texts.end(), value);
+  });
+  // A part of what there is proves nothing.
+  if (texts.size() == kTextsLimit || pointers.size() == kPointersLimit) return std::nullopt;
+  std::set<std::string> found;
+  for (const std::uint64_t pointer : pointers) {
+    const auto text = read_string(image, pointer, kVersionLimitBytes);
+    if (text && is_release(*text)) found.insert(*text);
+  }
+  if (found.size() != 1) return std::nullopt;
+  return *found.begin();
+}
+
+}  // namespace
+
+const char* version_source_name(VersionSource source) {
+  constexpr std::array kNames{"none", "buildinfo", "symbol", "string"};
+  return kNames.at(static_cast<std::size_t>(source));
+}
+
+std::optional<std::string_view> BuildInfo::setting(std::string_view key) const {
+  const auto found =
+      std::find_if(settings.begin(), settings.end(), [&](const auto& each) { return each.first == key; });
+  if (found == settings.end()) return std::nullopt;
+  return found->second;
+}
+
+BuildInfo read_build_info(const ElfImage& image) {
+  BuildInfo info;
+  const auto take_version = [&](const std::optional<std::string>& text, VersionSource source) {
+    if (text) info.version = GoVersion::parse(*text);
+    if (info.version) info.found_in = source;
+    return info.version.has_value();
+  };
+  if (const auto blob = find_blob(image)) {
+    parse_modules(blob->modules, info);
+    // If it names none ("devel +0123abcd"), no other place would.
+    take_version(blob->version, VersionSource::kBuildInfo);
+    return info;
+  }
+  if (const auto symbol = image.symbol("runtime.buildVersion")) {
+    if (take_version(read_string(image, *symbol, kVersionLimitBytes), VersionSource::kSymbol)) return info;
+  }
+  take_version(find_version_string(image), VersionSource::kString);
+  return info;
+}
+
+}  // namespace madvtrace

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a Go program's file says of its build: the version of Go, the module, the
+// settings.
+//
+// Since 1.13 the linker leaves a blob for `go version` (.go.buildinfo; src/debug/
+// buildinfo/buildinfo.go), in two formats: pointers to Go strings until 1.17, the texts
+// themselves since 1.18. What has none (older programs, and some newer ones, as their
+// builders can drop the section) still has the variable runtime.buildVersion: found by
+// its symbol, or, in a stripped file, by being the only string of the program's data
+// whose text is exactly a version. If there are two such texts, nobody can tell which it
+// is, and the version is unknown: it is never guessed.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "golang/elf_image.h"
+#include "golang/go_version.h"
+
+namespace madvtrace {
+
+enum class VersionSource { kNone, kBuildInfo, kSymbol, kString };
+const char* version_source_name(VersionSource source);  // "none", "buildinfo", "symbol", "string"
+
+struct BuildInfo {
+  static constexpr std::size_t kTextLimitBytes = std::size_t{4} * 1024 * 1024;  // of all module lines
+
+  std::optional<GoVersion> version;
+  VersionSource found_in = VersionSource::kNone;
+  // From the blob alone; empty if there is none, or if it says nothing of modules.
+  std::string package_path;    // of main
+  std::string module_path;     // of the main module
+  std::string module_version;  // "(devel)", "v1.2.3"
+  // As `go version -m` prints them: ("-tags", "netgo"), ("CGO_ENABLED", "0"), … Since 1.18.
+  std::vector<std::pair<std::string, std::string>> settings;
+
+  std::optional<std::string_view> setting(std::string_view key) const;
+};
+
+// Never fails: what cannot be found stays unknown.
+BuildInfo read_build_info(const ElfImage& image);
+
+}  // namespace madvtrace
