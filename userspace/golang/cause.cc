@@ -12,10 +12,10 @@ using Kind = StackFrame::Kind;
 
 // What frames nearer to the call have shown.
 enum Mark : unsigned {
-  kReleasing = 1U << 0,   // scavenging
-  kMapping = 1U << 1,     // sysMap: reserved address space becomes usable
-  kHugePages = 1U << 2,   // huge pages are wanted
-  kAll = 1U << 3,         // everything that is free is given back
+  kReleasing = 1U << 0,  // scavenging
+  kMapping = 1U << 1,    // sysMap: reserved address space becomes usable
+  kHugePages = 1U << 2,  // huge pages are wanted
+  kAll = 1U << 3,        // everything that is free is given back
 };
 
 enum class Match : std::uint8_t { kWhole, kPrefix, kPart };
@@ -99,11 +99,11 @@ constexpr std::array kRuntimeThroughC{"mmap", "munmap", "callCgoMmap", "callCgoM
 
 // Code that is linked in, as the file's name does not tell: a static musl or glibc, a
 // jemalloc.
-constexpr std::array kCallsOfC{"mmap",   "mmap64",   "__mmap",   "__mmap64", "munmap",   "__munmap",
-                               "madvise", "__madvise", "mremap", "__mremap", "brk",      "__brk",
-                               "sbrk",   "__sbrk",   "malloc",   "calloc",   "realloc",  "free",
-                               "__libc_malloc", "__libc_free", "__libc_realloc", "__libc_calloc",
-                               "malloc_trim", "sysmalloc", "_int_malloc", "_int_free", "systrim"};
+constexpr std::array kCallsOfC{
+    "mmap",          "mmap64",      "__mmap",    "__mmap64",    "munmap",        "__munmap",    "madvise",
+    "__madvise",     "mremap",      "__mremap",  "brk",         "__brk",         "sbrk",        "__sbrk",
+    "malloc",        "calloc",      "realloc",   "free",        "__libc_malloc", "__libc_free", "__libc_realloc",
+    "__libc_calloc", "malloc_trim", "sysmalloc", "_int_malloc", "_int_free",     "systrim"};
 
 bool is_c_call(const StackFrame& frame) {
   return is_c_library(frame.module) || std::find(kCallsOfC.begin(), kCallsOfC.end(), frame.name) != kCallsOfC.end();
@@ -155,8 +155,8 @@ bool calls_c_for_the_runtime(const StackFrame& frame) {
 }  // namespace
 
 bool is_c_library(std::string_view module) {
-  constexpr std::array kFiles{"libc.so",     "libc-2.",       "libc.musl-",  "ld-musl-", "ld-linux", "ld-2.",
-                              "libpthread", "libjemalloc", "libtcmalloc", "libmimalloc"};
+  constexpr std::array kFiles{"libc.so", "libc-2.",    "libc.musl-",  "ld-musl-",    "ld-linux",
+                              "ld-2.",   "libpthread", "libjemalloc", "libtcmalloc", "libmimalloc"};
   return std::any_of(kFiles.begin(), kFiles.end(), [&](std::string_view file) { return module.starts_with(file); });
 }
 
@@ -164,7 +164,8 @@ Cause cause_of_stack(std::span<const StackFrame> frames, bool go_program, bool c
   const auto first_go =
       std::find_if(frames.begin(), frames.end(), [](const StackFrame& frame) { return frame.kind == Kind::kGo; });
   const auto before = frames.first(static_cast<std::size_t>(first_go - frames.begin()));
-  const auto native = std::count_if(before.begin(), before.end(), [](const StackFrame& f) { return f.kind == Kind::kNative; });
+  const auto native =
+      std::count_if(before.begin(), before.end(), [](const StackFrame& f) { return f.kind == Kind::kNative; });
   const bool all_c_library = std::all_of(before.begin(), before.end(),
                                          [](const StackFrame& f) { return f.kind != Kind::kNative || is_c_call(f); });
   if (first_go == frames.end()) {
