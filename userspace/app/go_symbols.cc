@@ -30,11 +30,11 @@ std::optional<GoSymbols::Process> GoSymbols::read(std::uint32_t pid) {
     process.executable = modules_.get(std::move(*exe), /*executable=*/true, fmt::format("/proc/{}/exe", pid));
   }
   for (const Mapping& mapping : maps->mappings) {
-    if (mapping.perms[2] != 'x' || mapping.inode == 0 || process.code.size() >= kCodeMappings) continue;
-    const bool own = mapping.inode == inode;
+    if (mapping.perms[2] != 'x' || process.code.size() >= kCodeMappings) continue;
+    const bool own = mapping.inode == inode && inode != 0;
     process.code.push_back({.addresses = mapping.range,
                             .offset = mapping.offset_bytes,
-                            .looked = own,
+                            .looked = own || mapping.inode == 0,
                             .module = own ? process.executable : nullptr});
   }
   return process;
@@ -50,11 +50,11 @@ bool GoSymbols::look_at(std::uint32_t pid) {
   return true;
 }
 
-GoSymbols::Code* GoSymbols::find(Process& process, std::uint64_t address) {
+const GoSymbols::Code* GoSymbols::find(const Process& process, std::uint64_t address) {
   const auto after = std::upper_bound(process.code.begin(), process.code.end(), address,
                                       [](std::uint64_t a, const Code& code) { return a < code.addresses.begin; });
   if (after == process.code.begin()) return nullptr;
-  Code& code = *std::prev(after);
+  const Code& code = *std::prev(after);
   return address < code.addresses.end ? &code : nullptr;
 }
 
@@ -68,17 +68,23 @@ void GoSymbols::look_into(std::uint32_t pid, Code& code) {
 std::optional<std::string> GoSymbols::name_at(std::uint32_t pid, std::uint64_t address) {
   const auto found = processes_.find(pid);
   if (found == processes_.end()) return std::nullopt;
-  Code* code = find(found->second, address);
-  if (code == nullptr && mono_now_ns() - found->second.read_ns > kReadAgainAfterNs) {
-    found->second.read_ns = mono_now_ns();
-    if (std::optional<Process> again = read(pid)) found->second = std::move(*again);
-    code = find(found->second, address);
+  Process& process = found->second;
+  const Code* code = find(process, address);
+  if (code == nullptr && mono_now_ns() - process.read_ns > kReadAgainAfterNs) {
+    process.read_ns = mono_now_ns();
+    if (std::optional<Process> again = read(pid)) process = std::move(*again);
+    code = find(process, address);
   }
   if (code == nullptr) return std::nullopt;
-  if (!code->looked) look_into(pid, *code);
+  if (!code->looked) look_into(pid, process.code[static_cast<std::size_t>(code - process.code.data())]);
   if (code->module == nullptr) return std::nullopt;
   const auto function = code->module->at(address - code->addresses.begin + code->offset);
   return function ? std::optional(function->name) : std::nullopt;
+}
+
+bool GoSymbols::is_code(std::uint32_t pid, std::uint64_t address) const {
+  const auto found = processes_.find(pid);
+  return found != processes_.end() && find(found->second, address) != nullptr;
 }
 
 bool GoSymbols::is_go_program(std::uint32_t pid) const {

@@ -38,6 +38,8 @@ class GoSymbols {
   // Of a process that is known. The name of the Go function at an address; nothing if it
   // is no Go code.
   std::optional<std::string> name_at(std::uint32_t pid, std::uint64_t address);
+  // Whether the address is in executable memory, of a file or generated.
+  bool is_code(std::uint32_t pid, std::uint64_t address) const;
   bool is_go_program(std::uint32_t pid) const;
 
  private:
@@ -54,7 +56,7 @@ class GoSymbols {
   };
 
   std::optional<Process> read(std::uint32_t pid);
-  static Code* find(Process& process, std::uint64_t address);
+  static const Code* find(const Process& process, std::uint64_t address);
   void look_into(std::uint32_t pid, Code& code);
 
   const ProcRoot& proc_;

@@ -26,9 +26,9 @@ struct NamedFrame {
   std::string text;
 };
 
-NamedFrame native_frame(NativeSymbol symbol, std::uint64_t address) {
+NamedFrame native_frame(NativeSymbol symbol, std::uint64_t address, bool is_code) {
   NamedFrame frame{.name = std::move(symbol.name), .module = std::move(symbol.module)};
-  if (!frame.module.empty()) frame.kind = StackFrame::Kind::kNative;
+  if (is_code) frame.kind = StackFrame::Kind::kNative;
   frame.text = !frame.name.empty()     ? frame.name
                : !frame.module.empty() ? fmt::format("{}+{:#x}", frame.module, symbol.offset)
                                        : fmt::format("{:#x}", address);
@@ -80,10 +80,10 @@ Frames StackSymbols::symbolise(const Stack& stack) {
     if (auto name = go_.name_at(pid, address)) {
       name->resize(std::min(name->size(), kLongestName));
       named.push_back({.kind = StackFrame::Kind::kGo, .name = *name, .text = *name});
-    } else if (!ended || symbolizer_.knows(pid)) {
-      named.push_back(native_frame(symbolizer_.symbol(pid, address), address));
     } else {
-      named.push_back(native_frame({}, address));
+      const bool ask = !ended || symbolizer_.knows(pid);
+      NativeSymbol symbol = ask ? symbolizer_.symbol(pid, address) : NativeSymbol();
+      named.push_back(native_frame(std::move(symbol), address, go_.is_code(pid, address)));
     }
   }
   std::vector<StackFrame> views;

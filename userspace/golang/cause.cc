@@ -14,8 +14,9 @@ using Kind = StackFrame::Kind;
 enum Mark : unsigned {
   kReleasing = 1U << 0,  // scavenging
   kMapping = 1U << 1,    // sysMap: reserved address space becomes usable
-  kHugePages = 1U << 2,  // huge pages are wanted
-  kAll = 1U << 3,        // everything that is free is given back
+  kAll = 1U << 2,        // everything that is free is given back
+  kAdvising = 1U << 3,   // the call is a madvise
+  kFreeing = 1U << 4,    // sysFree
 };
 
 enum class Match : std::uint8_t { kWhole, kPrefix, kPart };
@@ -45,7 +46,8 @@ constexpr std::array kMarkings{
     Marking{"(*mheap).scavengeAll", Match::kPrefix, kReleasing | kAll},
     Marking{"(*mheap).scavenge", Match::kPrefix, kReleasing},
     Marking{"sysMap", Match::kPrefix, kMapping},
-    Marking{"sysHugePage", Match::kPrefix, kHugePages},
+    Marking{"madvise", Match::kWhole, kAdvising},
+    Marking{"sysFree", Match::kPrefix, kFreeing},
 };
 
 struct Rule {
@@ -59,7 +61,6 @@ struct Rule {
 constexpr std::array kRules{
     Rule{"sysFault", Match::kPrefix, Cause::kArena},
     Rule{"serArena", Match::kPart, Cause::kArena},  // allocUserArenaChunk, setUserArenaChunkToFault, …
-    Rule{"sysUsed", Match::kPrefix, Cause::kReuse},
     // persistentalloc1 and all that calls it, (*fixalloc).alloc among them.
     Rule{"persistentalloc", Match::kPrefix, Cause::kRuntimeMetadata},
     Rule{"sysAlloc", Match::kPrefix, Cause::kRuntimeMetadata},
@@ -77,14 +78,17 @@ constexpr std::array kRules{
     Rule{"vgetrandom", Match::kPrefix, Cause::kRuntimeMetadata},
     Rule{"mallocinit", Match::kWhole, Cause::kRuntimeMetadata},
     Rule{"schedinit", Match::kWhole, Cause::kRuntimeMetadata},
+    // Of the arena's own record, since 1.21.
+    Rule{"(*mheap).sysAlloc", Match::kWhole, Cause::kRuntimeMetadata, kAdvising},
     // Through 1.16 it makes what it has reserved usable itself.
     Rule{"(*mheap).sysAlloc", Match::kWhole, Cause::kHeapGrowth, kMapping},
     Rule{"(*mheap).sysAlloc", Match::kWhole, Cause::kHeapReserve},
     Rule{"(*mheap).grow", Match::kWhole, Cause::kHeapGrowth},
     // 1.12 and 1.13: what had been given back is allocated, and as much given back elsewhere.
     Rule{"(*mheap).allocSpanLocked", Match::kWhole, Cause::kReuse},
-    Rule{"(*mheap).allocSpan", Match::kWhole, Cause::kReuse, kHugePages},
     Rule{"(*mheap).allocSpan", Match::kWhole, Cause::kGrowthOrLimit, kReleasing},
+    // By sysUsed, which the stub of madvise may hide.
+    Rule{"(*mheap).allocSpan", Match::kWhole, Cause::kReuse},
     Rule{"bgscavenge", Match::kPrefix, Cause::kBackground},
     Rule{"(*scavengerState).", Match::kPrefix, Cause::kBackground},
     Rule{"sysmon", Match::kWhole, Cause::kBackground, kReleasing},
@@ -142,7 +146,9 @@ Cause cause_in_go(std::span<const StackFrame> frames, bool native_before) {
     if (const auto cause = by_rules(name, marks)) return *cause;
   }
   // The only other caller of scavengeAll is sysmon (1.12), the root of its thread.
-  return (marks & kAll) != 0 ? Cause::kFreeOsMemory : Cause::kUnknown;
+  if ((marks & kAll) != 0) return Cause::kFreeOsMemory;
+  // The heap itself is never unmapped but by (*mheap).sysAlloc.
+  return (marks & kFreeing) != 0 ? Cause::kRuntimeMetadata : Cause::kUnknown;
 }
 
 bool calls_c_for_the_runtime(const StackFrame& frame) {
@@ -171,7 +177,9 @@ Cause cause_of_stack(std::span<const StackFrame> frames, bool go_program, bool c
   if (first_go == frames.end()) {
     if (native == 0) return Cause::kUnknown;
     if (!all_c_library) return go_program ? Cause::kCgo : Cause::kApp;
-    return cut_off ? Cause::kUnknown : Cause::kMalloc;
+    // A chain that has left the stack, through the C library's data, has no end to wait for.
+    const bool goes_on = cut_off && frames.back().kind != Kind::kNone;
+    return goes_on ? Cause::kUnknown : Cause::kMalloc;
   }
   const auto go = frames.subspan(before.size());
   // The switch to the thread's stack stands between.

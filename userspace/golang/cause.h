@@ -29,12 +29,12 @@ namespace madvtrace {
 struct StackFrame {
   enum class Kind : std::uint8_t {
     kGo,      // in a Go function
-    kNative,  // in a file, but not Go
-    kNone,    // in no file: generated code, or no address of code at all
+    kNative,  // code, but not Go's
+    kNone,    // no address of code: what an unwinder makes of a register that is no frame pointer
   };
   Kind kind = Kind::kNone;
   std::string_view name;    // of the function; empty: it has no symbol
-  std::string_view module;  // name of the file, without directories
+  std::string_view module;  // name of the file, without directories; empty: generated code
 };
 
 // Leaf first. `go_program`: the program is one, also if no frame is Go's. `cut_off`: the
