@@ -8,6 +8,7 @@
 //	b  garbage, then waits for the background scavenger
 //	g  grows the heap           l  allocates near its memory limit
 //	a  mmap, madvise and munmap of its own
+//	f  garbage, a little
 //
 // and with cgo:
 //
@@ -102,19 +103,23 @@ func grow() error {
 	return nil
 }
 
-// nearLimit allocates small and large in turn, so that what is free does not fit and has
-// to be given back for what does.
+// nearLimit fills what the limit leaves, makes holes, and allocates what fits into none
+// of them: for that something has to be given back.
 func nearLimit() error {
 	collect()
+	debug.FreeOSMemory()
 	var stats runtime.MemStats
 	runtime.ReadMemStats(&stats)
 	defer debug.SetMemoryLimit(math.MaxInt64)
-	debug.SetMemoryLimit(int64(stats.Sys-stats.HeapReleased) + 16*mib)
-	for round := 0; round < 40; round++ {
-		allocate(24, objectBytes)
-		kept = nil
-		allocate(24, 3*mib)
-		kept = nil
+	debug.SetMemoryLimit(int64(stats.Sys-stats.HeapReleased) + 160*mib)
+	for round := 0; round < 4; round++ {
+		allocate(144, objectBytes)
+		for i := 0; i < len(kept); i += 2 {
+			kept[i] = nil
+		}
+		runtime.GC()
+		allocate(64, 3*mib)
+		collect()
 	}
 	return nil
 }
@@ -133,6 +138,12 @@ func own() error {
 	return syscall.Munmap(region)
 }
 
+func garbage() error {
+	allocate(2, objectBytes)
+	collect()
+	return nil
+}
+
 type step struct {
 	name string
 	do   func() error
@@ -145,6 +156,7 @@ var steps = map[byte]step{
 	'g': {"heap-growth", grow},
 	'l': {"memory-limit", nearLimit},
 	'a': {"app", own},
+	'f': {"garbage", garbage},
 }
 
 func monotonic() int64 {
