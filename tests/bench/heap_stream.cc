@@ -11,11 +11,22 @@ constexpr std::uint64_t kBase = 0xc000000000;
 constexpr std::uint64_t kReleaseBytes = 64 << 10;
 constexpr std::uint32_t kPid = 100;
 constexpr std::uint64_t kReleasesPerLook = 16;
+constexpr std::uint64_t kStack = 1;
 
 }  // namespace
 
 std::uint64_t HeapStream::next(const std::function<void(const Event&)>& sink) {
+  if (releases_ == 0 && frames_) {
+    ++releases_;
+    return stack(sink);
+  }
   return ++releases_ % kReleasesPerLook == 0 ? look(sink) : release(sink);
+}
+
+std::uint64_t HeapStream::stack(const std::function<void(const Event&)>& sink) {
+  sink(Stack{.stamp = {.mono_ns = now_ns_, .pid = kPid, .tid = kPid}, .stack_key = kStack, .addresses = {0x46a0b1}});
+  sink(Frames{.stack_key = kStack, .text = "runtime.madvise", .cause = Cause::kBackground});
+  return 2;
 }
 
 std::uint64_t HeapStream::release(const std::function<void(const Event&)>& sink) {
@@ -23,7 +34,7 @@ std::uint64_t HeapStream::release(const std::function<void(const Event&)>& sink)
   now_ns_ += 20'000;
   const std::uint64_t address = kBase + at_;
   const Stamp stamp{.mono_ns = now_ns_, .pid = kPid, .tid = kPid};
-  CallFields call{.syscall = Syscall::kMadvise, .begin_ns = now_ns_, .stack_key = 1};
+  CallFields call{.syscall = Syscall::kMadvise, .begin_ns = now_ns_, .stack_key = kStack};
   call.args = {address, kReleaseBytes, static_cast<std::uint64_t>(kMadvFree), 0, 0, 0};
   sink(ReleaseBegin{.stamp = stamp,
                     .call = call,

@@ -26,6 +26,16 @@ void ModelOfABusyHeap(benchmark::State& state) {
 }
 BENCHMARK(ModelOfABusyHeap);
 
+void ModelWithoutFrames(benchmark::State& state) {
+  NoRows rows;
+  Trace trace(rows);
+  HeapStream stream(1, /*frames=*/false);
+  std::uint64_t events = 0;
+  for (auto _ : state) events += stream.next([&](const Event& event) { trace.apply(event); });
+  state.SetItemsProcessed(static_cast<std::int64_t>(events));
+}
+BENCHMARK(ModelWithoutFrames);
+
 void MakingTheStream(benchmark::State& state) {
   HeapStream stream(1);
   std::uint64_t events = 0;

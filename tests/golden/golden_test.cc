@@ -23,6 +23,7 @@
 namespace madvtrace {
 namespace {
 
+using test::CallSpec;
 using test::kMsNs;
 using test::kStartMonoNs;
 using test::madvise;
@@ -380,6 +381,59 @@ void fates_of_errors(StreamBuilder& stream) {
   stream.at(1000 * kMsNs).finish();
 }
 
+CallSpec with_stack(CallSpec call, std::uint64_t stack_key) {
+  call.stack_key = stack_key;
+  return call;
+}
+
+// Rows wait for the frames of their stack, and keep their order; an exec and an exit
+// among them. What allocated near a memory limit is told from growth for each call.
+void causes(StreamBuilder& stream) {
+  constexpr std::uint64_t kGrows = 7;
+  constexpr std::uint64_t kOther = 8;
+  constexpr std::uint64_t kTooLate = 9;
+  const auto release = [&](std::uint64_t at_ms, std::uint64_t address, std::int32_t advice, std::uint64_t stack_key) {
+    stream.at(at_ms * kMsNs).begin(with_stack(madvise(address, kMiB, advice), stack_key), walked(256));
+    if (advice == kFree) stream.pages(at_ms * kMsNs, {.chunk_addr = kHeap, .seen = {0, 256}, .dirty = {{0, 256}}});
+    stream.at((at_ms + 1) * kMsNs).end(at_ms * kMsNs, 0);
+  };
+  stream.start().add(sample(20));
+  stream.at(100 * kMsNs).stack(kGrows, {0x46a0b1}).stack(kOther, {0x46a0b1, 0x1000});
+  release(100, kHeap + 8 * kMiB, kDontneed, kGrows);
+  release(102, kHeap, kFree, kOther);
+  stream.at(104 * kMsNs).plain(madvise(kHeap, kMiB, kNoHugePage), 103 * kMsNs, 0);
+  stream.at(110 * kMsNs).add(Frames{.stack_key = kOther, .text = "runtime.madvise", .cause = Cause::kBackground});
+  Sample near_limit = sample(90);
+  near_limit.go_memory_limit_bytes = 100 * kMiB;
+  near_limit.go_mapped_ready_bytes = 95 * kMiB;
+  stream.at(115 * kMsNs).add(near_limit);
+  release(120, kHeap + 16 * kMiB, kDontneed, kGrows);
+  stream.at(130 * kMsNs).add(Frames{.stack_key = kGrows, .text = "runtime.madvise", .cause = Cause::kGrowthOrLimit});
+  stream.at(140 * kMsNs).stack(kTooLate, {0x46a0b1, 0x2000});
+  release(140, kHeap + 24 * kMiB, kDontneed, kTooLate);
+  stream.at(150 * kMsNs).exec();
+  release(160, kHeap + 32 * kMiB, kDontneed, kGrows);
+  stream.at(170 * kMsNs).add(Frames{.stack_key = kTooLate});
+  stream.at(180 * kMsNs).exit(0).at(1000 * kMsNs).finish();
+}
+
+// The stack of the first was lost, that of the second comes when nobody waits any more.
+void frames_that_do_not_come(StreamBuilder& stream) {
+  stream.start();
+  for (const std::uint64_t at_ms : {100U, 200U, 300U}) {
+    stream.at(at_ms * kMsNs).begin(with_stack(munmap(kHeap + at_ms * kMiB, kMiB), at_ms), walked(256));
+    stream.at((at_ms + 1) * kMsNs).end(at_ms * kMsNs, 0);
+  }
+  stream.at(10'150 * kMsNs).add(sample(20));
+  stream.at(10'400 * kMsNs).add(sample(20));
+  stream.add(Frames{.stack_key = 200, .text = "munmap", .cause = Cause::kMalloc});
+  stream.at(10'500 * kMsNs).begin(with_stack(munmap(kHeap, kMiB), 200), walked(256));
+  stream.at(10'501 * kMsNs).end(10'500 * kMsNs, 0);
+  stream.at(11'000 * kMsNs).begin(with_stack(munmap(kHeap, kMiB), 400), walked(256));
+  stream.at(11'001 * kMsNs).end(11'000 * kMsNs, 0);
+  stream.at(11'002 * kMsNs).finish();
+}
+
 struct Case {
   std::string_view name;
   void (*build)(StreamBuilder&);
@@ -408,7 +462,9 @@ constexpr std::array kCases{Case{"dontneed", dontneed},
                             Case{"odd_names", odd_names},
                             Case{"cut_off", cut_off},
                             Case{"clock_step", clock_step},
-                            Case{"bad_records", bad_records}};
+                            Case{"bad_records", bad_records},
+                            Case{"causes", causes},
+                            Case{"frames_that_do_not_come", frames_that_do_not_come}};
 
 using Files = std::map<std::string, std::string>;
 

@@ -83,6 +83,21 @@ TEST_F(ReplayTest, LazyReleases) {
   expect_same_files_from_replay(0);
 }
 
+// Rows that waited for their cause.
+TEST_F(ReplayTest, CausesOfAGoProgram) {
+  const auto program = start_program("causes_stripped", {});
+  ASSERT_TRUE(program);
+  const auto trace = start_trace({"-p", program->pid_text(), "--record", recording(), "-i", "20ms"});
+  ASSERT_TRUE(trace);
+  for (const char* step : {"o", "g", "a", "l", "b"}) {
+    ASSERT_HAS_VALUE(program->process().write_input(step));
+    ASSERT_HAS_VALUE(program->read_json());
+  }
+  ASSERT_NO_FATAL_FAILURE(end_cleanly(*trace));
+  EXPECT_FALSE(events().rows_where("cause", "background").empty());
+  expect_same_files_from_replay(0);
+}
+
 // A trace with losses replays with the same losses, and the same exit code.
 TEST_F(ReplayTest, Losses) {
   const auto program = start_program("script", {"storm", "--calls", "20000"});

@@ -29,6 +29,7 @@ Collector::Collector(BpfSession& session, const ProcRoot& proc, Outputs& outputs
       recording_(std::move(recording)),
       trace_(outputs),
       pipeline_(trace_),
+      stacks_(proc),
       look_budget_(walk_budget / 2),
       sample_budget_(walk_budget / 2),
       groups_(proc),

@@ -15,6 +15,7 @@
 #include <variant>
 #include <vector>
 
+#include "base/cause.h"
 #include "base/page_range.h"
 
 namespace madvtrace {
@@ -179,12 +180,18 @@ struct Sample {
   std::optional<std::uint64_t> lazyfree_bytes;
   std::optional<std::uint64_t> anon_huge_bytes;
   GroupCharge group;
+  // The Go runtime's own, see model/memory_limit.h.
+  std::optional<std::uint64_t> go_memory_limit_bytes;
+  std::optional<std::uint64_t> go_mapped_ready_bytes;
 };
 
-// A stack's addresses as text, leaf first, ';' between.
+// A stack's addresses as text, leaf first, ';' between, and what they say about why the
+// call was made. Both are empty if it is too late to look: the process is gone, or runs
+// another program.
 struct Frames {
   std::uint64_t stack_key = 0;
   std::string text;
+  std::optional<Cause> cause;
 };
 
 // As enum wire_reclaimer.

@@ -43,7 +43,7 @@ void Ledger::count_overhang(Process& process, std::uint64_t mono_ns) {
   process.counted_ns = std::max(process.counted_ns, mono_ns);
 }
 
-Ledger::Slot Ledger::release_for(Process& process, const AssembledCall& call, std::optional<std::uint32_t> stack_id) {
+Ledger::Slot Ledger::release_for(Process& process, const AssembledCall& call, const RowOrigin& origin) {
   const ReturnedRelease& returned = *call.release;
   const AddressRange range = returned.ranges.front();
   const auto growing = process.growing.find(call.row.tid);
@@ -78,7 +78,8 @@ Ledger::Slot Ledger::release_for(Process& process, const AssembledCall& call, st
   if (returned.ranges.size() == 1) release.row.range = range;
   release.row.released_mono_ns = call.row.mono_ns;
   release.row.quality = call.row.quality.value_or(Quality::kBounded);
-  release.row.stack_id = stack_id;
+  release.row.stack_id = origin.stack_id();
+  release.origin = origin;
   release.last_mono_ns = call.row.mono_ns;
   release.stack_key = call.stack_key;
   release.growing = true;
@@ -143,7 +144,7 @@ void Ledger::give_out(const Release& release, const Closing& closing, std::uint6
   if (closing.fate != Fate::kPending) row.delay_max_ns = closing.delay_max_ns;
   row.by = by;
   row.quality = std::max(row.quality, closing.quality);
-  sink_.on_release(row);
+  sink_.on_release(row, release.origin);
 }
 
 // Neighbours that had the same fate at the same moment are closed together.
@@ -283,7 +284,7 @@ void Ledger::move_pages(Process& process, const ReturnedRelease& release) {
   }
 }
 
-void Ledger::on_returned(const AssembledCall& call, std::optional<std::uint32_t> stack_id) {
+void Ledger::on_returned(const AssembledCall& call, const RowOrigin& origin) {
   if (!call.release || call.release->ranges.empty()) return;
   const ReturnedRelease& release = *call.release;
   const Effect effect = effect_of_release(release.call, release.ret, release.before, release.after);
@@ -298,14 +299,14 @@ void Ledger::on_returned(const AssembledCall& call, std::optional<std::uint32_t>
       return std::any_of(pages.resident_bits.begin(), pages.resident_bits.end(), [](auto word) { return word != 0; });
     });
     if (any) {
-      const Slot slot = release_for(process, call, stack_id);
+      const Slot slot = release_for(process, call, origin);
       for (const Pages& pages : release.pages) watch(process, release, pages, slot);
     }
   } else if (release.before.done) {
     const std::uint64_t left = effect == Effect::kPartlyTaken ? release.after.resident_pages : 0;
     const std::uint64_t gone = release.before.resident_pages - std::min(left, release.before.resident_pages);
     if (gone != 0) {
-      const Slot slot = release_for(process, call, stack_id);
+      const Slot slot = release_for(process, call, origin);
       releases_[slot].row.resident_bytes += gone * kPageBytes;
       add_closing(process, slot,
                   {.fate = Fate::kFreed,

@@ -29,24 +29,26 @@
 #include "model/event.h"
 #include "model/page_table.h"
 #include "model/reclaims.h"
+#include "model/row_origin.h"
 #include "model/rows.h"
 
 namespace madvtrace {
 
 class Ledger {
  public:
-  // Rows are given to the sink without released_ts_ns: the ledger knows no UTC.
+  // Rows are given to the sink without released_ts_ns and cause: the ledger knows no UTC,
+  // and the frames may still have to come.
   class Sink {
    public:
     virtual ~Sink() = default;
-    virtual void on_release(ReleaseRow row) = 0;
+    virtual void on_release(ReleaseRow row, const RowOrigin& origin) = 0;
     // When the process is gone, or the trace over: the delays of all that it released.
     virtual void on_delays(std::uint32_t pid, const DelaysByKind& delays, double overhang_byte_seconds) = 0;
   };
 
   explicit Ledger(Sink& sink) : sink_(sink) { releases_.emplace_back(); }  // slot 0 is nobody
 
-  void on_returned(const AssembledCall& call, std::optional<std::uint32_t> stack_id);
+  void on_returned(const AssembledCall& call, const RowOrigin& origin);
   // `under_way`: a call of the process that touches the chunk has begun and not ended.
   void on_look(const Pages& look, bool under_way);
   void on_reclaim(const Reclaim& reclaim) { reclaims_.add(reclaim); }
@@ -84,6 +86,7 @@ class Ledger {
     ReleaseRow row;                  // what all its rows have in common
     std::uint64_t last_mono_ns = 0;  // when the last of the calls merged into it began
     std::uint64_t stack_key = 0;
+    RowOrigin origin;  // of the first of the calls
     std::uint64_t watched_pages = 0;
     bool growing = false;  // the next call of its thread may be merged into it
     std::vector<Closing> closings;
@@ -105,7 +108,7 @@ class Ledger {
     bool operator==(const Ending&) const = default;
   };
 
-  Slot release_for(Process& process, const AssembledCall& call, std::optional<std::uint32_t> stack_id);
+  Slot release_for(Process& process, const AssembledCall& call, const RowOrigin& origin);
   void apply(Process& process, const ReturnedRelease& release, const AddressRange& range);
   void watch(Process& process, const ReturnedRelease& release, const Pages& pages, Slot slot);
   void move_pages(Process& process, const ReturnedRelease& release);

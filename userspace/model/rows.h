@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/cause.h"
 #include "model/event.h"
 
 namespace madvtrace {
@@ -41,6 +42,7 @@ struct CallRow {
   std::optional<std::uint64_t> swap_bytes;
   std::optional<std::int64_t> rss_delta_bytes;
   std::optional<Quality> quality;  // empty on markers
+  std::optional<Cause> cause;      // empty: not known; Cause::kUnknown: looked at, and no rule says
   std::optional<std::uint32_t> stack_id;
 };
 
@@ -74,6 +76,7 @@ struct ReleaseRow {
   std::optional<std::uint64_t> delay_max_ns;  // empty: still pending
   std::optional<Reclaimer> by;
   Quality quality = Quality::kExact;
+  std::optional<Cause> cause;
   std::optional<std::uint32_t> stack_id;
 };
 

@@ -39,25 +39,28 @@ void StackTable::add(const Stack& stack) {
 void StackTable::add_frames(const Frames& frames) {
   const auto found = entries_.find(frames.stack_key);
   if (found == entries_.end() || found->second.given_out) return;
-  found->second.frames = frames.text;
-  found->second.symbolised = true;
-  if (found->second.id != 0) give_out(found->second);
+  Entry& entry = found->second;
+  if (!frames.text.empty()) entry.frames = frames.text;
+  entry.answered = true;
+  entry.known.settled = true;
+  entry.known.cause = frames.cause;
+  if (entry.known.id != 0) give_out(entry);
 }
 
-std::optional<std::uint32_t> StackTable::id_of(std::uint64_t stack_key) {
-  if (stack_key == 0) return std::nullopt;
+KnownStack* StackTable::use(std::uint64_t stack_key) {
+  if (stack_key == 0) return nullptr;
   Entry* entry = find_or_add(stack_key);
-  if (entry == nullptr) return std::nullopt;
-  if (entry->id == 0) {
-    entry->id = ++last_id_;
-    if (entry->symbolised) give_out(*entry);
+  if (entry == nullptr) return nullptr;
+  if (entry->known.id == 0) {
+    entry->known.id = ++last_id_;
+    if (entry->answered) give_out(*entry);
   }
-  return entry->id;
+  return &entry->known;
 }
 
 void StackTable::give_out(Entry& entry) {
   entry.given_out = true;
-  sink_.on_stack({.stack_id = entry.id, .frames = entry.frames});
+  sink_.on_stack({.stack_id = entry.known.id, .frames = entry.frames});
   entry.frames.clear();
   entry.frames.shrink_to_fit();
 }
@@ -65,9 +68,9 @@ void StackTable::give_out(Entry& entry) {
 void StackTable::finish() {
   std::vector<Entry*> left;
   for (auto& [key, entry] : entries_) {
-    if (entry.id != 0 && !entry.given_out) left.push_back(&entry);
+    if (entry.known.id != 0 && !entry.given_out) left.push_back(&entry);
   }
-  std::sort(left.begin(), left.end(), [](const Entry* a, const Entry* b) { return a->id < b->id; });
+  std::sort(left.begin(), left.end(), [](const Entry* a, const Entry* b) { return a->known.id < b->known.id; });
   for (Entry* entry : left) give_out(*entry);
 }
 

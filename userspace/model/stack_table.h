@@ -1,18 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 // From the kernel's stack keys to the small stack_id of the output, numbered from 1
-// in the order of their first use by a row, and their frames as text.
+// in the order of their first use by a row, their frames as text and their cause.
 //
-// Frames arrive later than the stack (symbols are looked up off the hot path) or
-// never (the process was gone): such a stack is given out as raw addresses when the
-// trace ends. Memory: bounded by kStacks; a stack over that has no id and is counted.
+// Frames arrive later than the stack (symbols are looked up off the hot path), empty
+// (the process was gone), or never: without them a stack is given out as raw addresses,
+// at the latest when the trace ends. Memory: bounded by kStacks; a stack over that has
+// no id and is counted.
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <unordered_map>
 
 #include "model/event.h"
+#include "model/row_origin.h"
 #include "model/rows.h"
 
 namespace madvtrace {
@@ -26,8 +27,9 @@ class StackTable {
   void add(const Stack& stack);
   void add_frames(const Frames& frames);
 
-  // Nothing for key 0, or when the table is full.
-  std::optional<std::uint32_t> id_of(std::uint64_t stack_key);
+  // For a row. Null for key 0, or when the table is full; else it stays where it is as
+  // long as the table, and changes when the frames arrive.
+  KnownStack* use(std::uint64_t stack_key);
 
   // Gives out what is left; nothing may be added after it.
   void finish();
@@ -36,10 +38,10 @@ class StackTable {
 
  private:
   struct Entry {
-    std::uint32_t id = 0;  // 0: not used by a row yet
+    KnownStack known;
     bool given_out = false;
-    bool symbolised = false;
-    std::string frames;  // raw addresses until the symbols arrive
+    bool answered = false;  // frames have come, or it is known that they will not
+    std::string frames;     // raw addresses until the symbols arrive
   };
 
   Entry* find_or_add(std::uint64_t stack_key);

@@ -10,6 +10,12 @@ std::int64_t wrapping_sum(std::int64_t a, std::int64_t b) {
   return static_cast<std::int64_t>(static_cast<std::uint64_t>(a) + static_cast<std::uint64_t>(b));
 }
 
+std::uint64_t released_bytes(const CallRow& row, bool failed) {
+  if (row.advice == kMadvFree) return failed ? 0 : row.resident_bytes.value_or(0);
+  const std::int64_t delta = row.rss_delta_bytes.value_or(0);
+  return delta < 0 ? 0 - static_cast<std::uint64_t>(delta) : 0;
+}
+
 }  // namespace
 
 void add_call(CallTotalsByKind& calls, const CallRow& row) {
@@ -30,6 +36,9 @@ void add_call(CallTotalsByKind& calls, const CallRow& row) {
   }
   totals.rss_delta_bytes = wrapping_sum(totals.rss_delta_bytes, row.rss_delta_bytes.value_or(0));
   totals.dur_ns += row.dur_ns.value_or(0);
+  CauseTotals& cause = totals.causes.at(row.cause ? static_cast<std::size_t>(*row.cause) : kCauses);
+  ++cause.calls;
+  cause.released_bytes += released_bytes(row, failed);
 }
 
 void add_totals(CallTotals& sum, const CallTotals& part) {
@@ -40,6 +49,10 @@ void add_totals(CallTotals& sum, const CallTotals& part) {
   sum.rss_delta_bytes = wrapping_sum(sum.rss_delta_bytes, part.rss_delta_bytes);
   sum.unknown_resident += part.unknown_resident;
   sum.dur_ns += part.dur_ns;
+  for (std::size_t i = 0; i < sum.causes.size(); ++i) {
+    sum.causes.at(i).calls += part.causes.at(i).calls;
+    sum.causes.at(i).released_bytes += part.causes.at(i).released_bytes;
+  }
 }
 
 }  // namespace madvtrace

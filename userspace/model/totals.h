@@ -3,6 +3,7 @@
 // RunTotals for the trace, one ProcessTotals for each process in it.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -10,11 +11,19 @@
 #include <utility>
 #include <vector>
 
+#include "base/cause.h"
 #include "model/delays.h"
 #include "model/event.h"
 #include "model/rows.h"
 
 namespace madvtrace {
+
+// What calls of one kind and advice, and one cause, gave back: what left RSS inside them;
+// of MADV_FREE, what was resident.
+struct CauseTotals {
+  std::uint64_t calls = 0;
+  std::uint64_t released_bytes = 0;
+};
 
 // Calls of one kind and advice. Lengths and resident bytes are never added up across
 // kinds: the same pages go through several calls.
@@ -26,6 +35,7 @@ struct CallTotals {
   std::int64_t rss_delta_bytes = 0;    // that the calls did to RSS, where known
   std::uint64_t unknown_resident = 0;  // calls of which resident_bytes is not known
   std::uint64_t dur_ns = 0;
+  std::array<CauseTotals, kCauses + 1> causes{};  // by Cause; the last: those whose cause is not known
 };
 
 // Keyed by call name and advice; advice is empty where the call has none.

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <variant>
 
+#include "model/memory_limit.h"
 #include "model/names.h"
 
 namespace madvtrace {
@@ -14,6 +15,11 @@ template <class E>
 concept Stamped = requires(const E& event) {
   event.stamp.mono_ns;
 };
+
+bool is_near_memory_limit(const ProcessTotals& process) {
+  const std::optional<Sample>& sample = process.last_sample;
+  return sample && near_memory_limit(sample->go_memory_limit_bytes, sample->go_mapped_ready_bytes);
+}
 
 }  // namespace
 
@@ -30,38 +36,47 @@ void Trace::notice(const Stamp& stamp) {
   last_mono_ns_ = std::max(last_mono_ns_, stamp.mono_ns);
   if (stamp.lost > lost_seen_) ledger_.on_loss();
   lost_seen_ = std::max(lost_seen_, stamp.lost);
+  held_.pass(last_mono_ns_);
 }
 
-void Trace::on_release(ReleaseRow row) {
+void Trace::on_release(ReleaseRow row, const RowOrigin& origin) {
   row.released_ts_ns = utc_ns(row.released_mono_ns);
-  sink_.on_release(row);
+  held_.add(row, origin);
 }
 
 std::uint64_t Trace::utc_ns(std::uint64_t mono_ns) const {
   return mono_ns + static_cast<std::uint64_t>(utc_minus_mono_ns_);
 }
 
-ProcessTotals& Trace::process(std::uint32_t pid) {
+std::size_t Trace::process_index(std::uint32_t pid) {
   const auto [found, is_new] = live_.try_emplace(pid, totals_.processes.size());
   if (is_new) totals_.processes.push_back({.pid = pid});
-  return totals_.processes[found->second];
+  return found->second;
 }
 
-void Trace::give_out(CallAssembler::Completed completed) {
+void Trace::add_calls(CallAssembler::Completed completed) {
   for (AssembledCall& call : completed) {
-    call.row.ts_ns = utc_ns(call.row.mono_ns);
-    call.row.stack_id = stacks_.id_of(call.stack_key);
-    ProcessTotals& totals = process(call.row.pid);
+    const std::size_t index = process_index(call.row.pid);
+    ProcessTotals& totals = totals_.processes[index];
     if (totals.comm.empty()) totals.comm = comm_text(call.row.comm);
-    add_call(totals.calls, call.row);
-    ++totals_.call_rows;
-    sink_.on_call(call.row);
-    ledger_.on_returned(call, call.row.stack_id);
+    const RowOrigin origin{.stack = stacks_.use(call.stack_key), .near_memory_limit = is_near_memory_limit(totals)};
+    call.row.ts_ns = utc_ns(call.row.mono_ns);
+    call.row.stack_id = origin.stack_id();
+    held_.add(call.row, origin, index);
+    ledger_.on_returned(call, origin);
   }
 }
 
-void Trace::give_out_marker(const Stamp& stamp, CallKind kind, const Comm& comm, std::uint64_t cgroup_id,
-                            std::optional<std::int64_t> ret) {
+void Trace::give_out(const CallRow& row, std::size_t process) {
+  add_call(totals_.processes[process].calls, row);
+  ++totals_.call_rows;
+  sink_.on_call(row);
+}
+
+void Trace::give_out(const ReleaseRow& row) { sink_.on_release(row); }
+
+void Trace::add_marker(const Stamp& stamp, CallKind kind, const Comm& comm, std::uint64_t cgroup_id,
+                       std::optional<std::int64_t> ret) {
   CallRow row;
   row.ts_ns = utc_ns(stamp.mono_ns);
   row.mono_ns = stamp.mono_ns;
@@ -71,14 +86,13 @@ void Trace::give_out_marker(const Stamp& stamp, CallKind kind, const Comm& comm,
   row.cgroup_id = cgroup_id;
   row.call = kind;
   row.ret = ret;
-  ++totals_.call_rows;
-  sink_.on_call(row);
+  held_.add(row, {}, process_index(stamp.pid));
 }
 
-void Trace::on(const ReleaseBegin& event) { give_out(calls_.on_begin(event)); }
+void Trace::on(const ReleaseBegin& event) { add_calls(calls_.on_begin(event)); }
 void Trace::on(const ReleaseRange& event) { calls_.on_range(event); }
-void Trace::on(const ReleaseEnd& event) { give_out(calls_.on_end(event)); }
-void Trace::on(const PlainCall& event) { give_out(calls_.on_plain(event)); }
+void Trace::on(const ReleaseEnd& event) { add_calls(calls_.on_end(event)); }
+void Trace::on(const PlainCall& event) { add_calls(calls_.on_plain(event)); }
 void Trace::on_delays(std::uint32_t pid, const DelaysByKind& delays, double overhang_byte_seconds) {
   ProcessTotals& totals = process(pid);
   for (const auto& [kind, part] : delays) totals.delays[kind].add(part);
@@ -96,7 +110,11 @@ void Trace::on(const Pages& event) {
 
 void Trace::on(const Reclaim& event) { ledger_.on_reclaim(event); }
 void Trace::on(const Stack& event) { stacks_.add(event); }
-void Trace::on(const Frames& event) { stacks_.add_frames(event); }
+
+void Trace::on(const Frames& event) {
+  stacks_.add_frames(event);
+  held_.give_out_settled();
+}
 
 void Trace::on(const Fork& event) {
   // If its pid was another's before, that one's end was lost.
@@ -106,7 +124,7 @@ void Trace::on(const Fork& event) {
 
 void Trace::on(const Exec& event) {
   // The other threads ended in the exec, whatever they were doing.
-  give_out(calls_.on_process_gone(event.stamp.pid));
+  add_calls(calls_.on_process_gone(event.stamp.pid));
   ledger_.on_process_gone(event.stamp.pid, event.stamp.mono_ns);
   ProcessTotals& totals = process(event.stamp.pid);
   totals.comm = comm_text(event.comm);
@@ -118,18 +136,18 @@ void Trace::on(const Exec& event) {
   totals.last_sample.reset();
   totals.largest_rss_bytes.reset();
   totals.lazyfree_at_start_bytes.reset();
-  give_out_marker(event.stamp, CallKind::kExec, event.comm, event.cgroup_id, std::nullopt);
+  add_marker(event.stamp, CallKind::kExec, event.comm, event.cgroup_id, std::nullopt);
 }
 
 void Trace::on(const Exit& event) {
-  give_out(calls_.on_process_gone(event.stamp.pid));
+  add_calls(calls_.on_process_gone(event.stamp.pid));
   ledger_.on_process_gone(event.stamp.pid, event.stamp.mono_ns);
   ProcessTotals& totals = process(event.stamp.pid);
   if (follows_pages()) totals.pending_bytes = 0;
   totals.ended = true;
   totals.wait_status = event.wait_status;
+  add_marker(event.stamp, CallKind::kExit, event.comm, event.cgroup_id, event.wait_status);
   live_.erase(event.stamp.pid);
-  give_out_marker(event.stamp, CallKind::kExit, event.comm, event.cgroup_id, event.wait_status);
 }
 
 void Trace::on(const RunInfo& event) {
@@ -184,12 +202,13 @@ void Trace::on(const RunEnd& event) {
 }
 
 void Trace::finish() {
-  give_out(calls_.on_trace_end());
+  add_calls(calls_.on_trace_end());
   for (const auto& [pid, index] : live_) {
     if (follows_pages()) totals_.processes[index].pending_bytes = ledger_.pending_bytes(pid);
   }
   ledger_.finish(std::max(last_mono_ns_, totals_.end ? totals_.end->ended_mono_ns : 0));
   if (ledger_.not_conserved() != 0) totals_.lost["ledger_not_conserved"] += ledger_.not_conserved();
+  held_.finish();
   stacks_.finish();
   if (calls_.orphans() != 0) totals_.lost["orphan_records"] += calls_.orphans();
   if (stacks_.overflowed() != 0) totals_.lost["stack_table_full"] += stacks_.overflowed();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The model of one trace: events in, rows and totals out.
 //
-//   Event -> apply() -> call assembler -> ledger, stack table, totals -> RowSink
+//   Event -> apply() -> call assembler -> ledger, stack table -> held rows -> totals, RowSink
 //
 // Pure: no I/O, no clock, no log. Whatever it knows arrived as an event, so that a
 // recording gives the same rows as the live trace did. Fed with anything in any
@@ -14,6 +14,7 @@
 
 #include "model/call_assembler.h"
 #include "model/event.h"
+#include "model/held_rows.h"
 #include "model/ledger.h"
 #include "model/rows.h"
 #include "model/stack_table.h"
@@ -21,9 +22,9 @@
 
 namespace madvtrace {
 
-class Trace : private Ledger::Sink {
+class Trace : private Ledger::Sink, private HeldRows::Sink {
  public:
-  explicit Trace(RowSink& sink) : sink_(sink), stacks_(sink), ledger_(*this) {}
+  explicit Trace(RowSink& sink) : sink_(sink), stacks_(sink), ledger_(*this), held_(*this) {}
 
   void apply(const Event& event);
 
@@ -54,20 +55,24 @@ class Trace : private Ledger::Sink {
   void on(const CommandEnd& event);
   void on(const RunEnd& event);
 
-  void on_release(ReleaseRow row) override;
+  void on_release(ReleaseRow row, const RowOrigin& origin) override;
   void on_delays(std::uint32_t pid, const DelaysByKind& delays, double overhang_byte_seconds) override;
+  void give_out(const CallRow& row, std::size_t process) override;
+  void give_out(const ReleaseRow& row) override;
   void notice(const Stamp& stamp);
   bool follows_pages() const;
-  void give_out(CallAssembler::Completed completed);
-  void give_out_marker(const Stamp& stamp, CallKind kind, const Comm& comm, std::uint64_t cgroup_id,
-                       std::optional<std::int64_t> ret);
+  void add_calls(CallAssembler::Completed completed);
+  void add_marker(const Stamp& stamp, CallKind kind, const Comm& comm, std::uint64_t cgroup_id,
+                  std::optional<std::int64_t> ret);
   std::uint64_t utc_ns(std::uint64_t mono_ns) const;
-  ProcessTotals& process(std::uint32_t pid);
+  std::size_t process_index(std::uint32_t pid);
+  ProcessTotals& process(std::uint32_t pid) { return totals_.processes[process_index(pid)]; }
 
   RowSink& sink_;
   CallAssembler calls_;
   StackTable stacks_;
   Ledger ledger_;
+  HeldRows held_;
   RunTotals totals_;
   std::unordered_map<std::uint32_t, std::size_t> live_;  // pid -> index in totals_.processes
   std::int64_t utc_minus_mono_ns_ = 0;

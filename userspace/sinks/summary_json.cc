@@ -19,6 +19,20 @@ Json or_null(const std::optional<T>& value) {
 
 Json or_null(const std::string& text) { return text.empty() ? Json(nullptr) : Json(text); }
 
+Json causes_json(const CallTotals& totals) {
+  Json list = Json::array();
+  for (std::size_t i = 0; i < totals.causes.size(); ++i) {
+    const CauseTotals& part = totals.causes.at(i);
+    if (part.calls == 0) continue;
+    Json entry;
+    entry["cause"] = i < kCauses ? Json(cause_name(static_cast<Cause>(i))) : Json(nullptr);
+    entry["calls"] = part.calls;
+    entry["released_bytes"] = part.released_bytes;
+    list.push_back(std::move(entry));
+  }
+  return list;
+}
+
 Json calls_json(const CallTotalsByKind& calls) {
   Json list = Json::array();
   for (const auto& [kind, totals] : calls) {
@@ -33,6 +47,7 @@ Json calls_json(const CallTotalsByKind& calls) {
     entry["rss_delta_bytes"] = totals.rss_delta_bytes;
     entry["unknown_resident_calls"] = totals.unknown_resident;
     entry["dur_ns"] = totals.dur_ns;
+    entry["causes"] = causes_json(totals);
     list.push_back(std::move(entry));
   }
   return list;

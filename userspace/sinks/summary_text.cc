@@ -133,6 +133,25 @@ void write_lazy(Out to, const Delays& delays, std::uint64_t calls) {
   }
 }
 
+// Whose doing it was, the largest share first.
+void write_causes(Out to, const CallTotals& totals) {
+  std::vector<std::pair<std::uint64_t, std::string_view>> shares;
+  std::uint64_t whole = 0;
+  for (std::size_t i = 0; i < totals.causes.size(); ++i) {
+    const std::uint64_t bytes = totals.causes.at(i).released_bytes;
+    whole += bytes;
+    if (bytes != 0) shares.emplace_back(bytes, i < kCauses ? cause_name(static_cast<Cause>(i)) : "not known");
+  }
+  std::stable_sort(shares.begin(), shares.end(), [](const auto& a, const auto& b) { return a.first > b.first; });
+  if (shares.empty() || (shares.size() == 1 && totals.causes.back().released_bytes != 0)) return;
+  constexpr std::size_t kShown = 3;
+  std::string line = "  By cause:";
+  for (std::size_t i = 0; i < std::min(shares.size(), kShown); ++i) {
+    line += fmt::format("{} {} {}", i == 0 ? "" : ",", shares[i].second, share(shares[i].first, whole));
+  }
+  fmt::format_to(to, "{}{}.\n", line, shares.size() > kShown ? ", …" : "");
+}
+
 void write_releases(Out to, const ProcessTotals& process) {
   for (const auto& [kind, totals] : process.calls) {
     if (!kind.second || totals.calls == totals.failed) continue;
@@ -141,6 +160,7 @@ void write_releases(Out to, const ProcessTotals& process) {
       fmt::format_to(to, "  MADV_DONTNEED: {} left RSS inside {}, {} each on average.\n",
                      format_bytes(0 - static_cast<std::uint64_t>(totals.rss_delta_bytes)),
                      counted(totals.calls, "call", "calls"), format_duration(totals.dur_ns / totals.calls));
+      write_causes(to, totals);
     }
     if (*kind.second == kMadvFree) {
       const auto delays = process.delays.find(kind);
@@ -150,6 +170,7 @@ void write_releases(Out to, const ProcessTotals& process) {
         fmt::format_to(to, "  MADV_FREE: {}; what became of the pages is not known (no page walk).\n",
                        counted(calls, "call", "calls"));
       }
+      write_causes(to, totals);
     }
   }
 }

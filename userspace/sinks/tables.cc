@@ -25,7 +25,7 @@ void append_line(std::string& out, const CallRow& row) {
   line.number(row.swap_bytes);
   line.number(row.rss_delta_bytes);
   line.plain(row.quality ? quality_name(*row.quality) : "");
-  line.empty();  // cause
+  line.plain(row.cause ? cause_name(*row.cause) : "");
   line.number(row.stack_id);
   line.end();
 }
@@ -48,7 +48,7 @@ void append_line(std::string& out, const ReleaseRow& row) {
   line.number(row.delay_max_ns);
   line.plain(row.by ? reclaimer_name(*row.by) : "");
   line.plain(quality_name(row.quality));
-  line.empty();  // cause
+  line.plain(row.cause ? cause_name(*row.cause) : "");
   line.number(row.stack_id);
   line.end();
 }

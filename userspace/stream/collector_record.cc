@@ -66,10 +66,16 @@ Body body_of(const Sample& e) {
   put(json, "cgroup_inactive_file_bytes", e.group.inactive_file_bytes);
   put(json, "cgroup_limit_bytes", e.group.limit_bytes);
   put(json, "cgroup_deferred_split_bytes", e.group.deferred_split_bytes);
+  put(json, "go_memory_limit_bytes", e.go_memory_limit_bytes);
+  put(json, "go_mapped_ready_bytes", e.go_mapped_ready_bytes);
   return {CollectorKind::kSample, e.stamp, std::move(json)};
 }
 
-Body body_of(const Frames& e) { return {CollectorKind::kFrames, {}, {{"stack_key", e.stack_key}, {"text", e.text}}}; }
+Body body_of(const Frames& e) {
+  Json json = {{"stack_key", e.stack_key}, {"text", e.text}};
+  if (e.cause) json["cause"] = cause_name(*e.cause);
+  return {CollectorKind::kFrames, {}, std::move(json)};
+}
 
 Body body_of(const Loss& e) { return {CollectorKind::kLoss, {}, {{"cause", e.cause}, {"count", e.count}}}; }
 
@@ -168,9 +174,13 @@ std::optional<Event> event_of(CollectorKind kind, const Stamp& stamp, const Json
                               .working_set_bytes = get_optional(json, "cgroup_working_set_bytes"),
                               .inactive_file_bytes = get_optional(json, "cgroup_inactive_file_bytes"),
                               .limit_bytes = get_optional(json, "cgroup_limit_bytes"),
-                              .deferred_split_bytes = get_optional(json, "cgroup_deferred_split_bytes")}};
+                              .deferred_split_bytes = get_optional(json, "cgroup_deferred_split_bytes")},
+                    .go_memory_limit_bytes = get_optional(json, "go_memory_limit_bytes"),
+                    .go_mapped_ready_bytes = get_optional(json, "go_mapped_ready_bytes")};
     case CollectorKind::kFrames:
-      return Frames{.stack_key = get_u64(json, "stack_key"), .text = get_text(json, "text")};
+      return Frames{.stack_key = get_u64(json, "stack_key"),
+                    .text = get_text(json, "text"),
+                    .cause = cause_named(get_text(json, "cause"))};
     case CollectorKind::kLoss:
       return Loss{.cause = get_text(json, "cause"), .count = get_u64(json, "count")};
     case CollectorKind::kReclaim: {

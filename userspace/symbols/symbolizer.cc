@@ -4,10 +4,9 @@
 #include <bcc/bcc_elf.h>
 #include <bcc/bcc_syms.h>
 #include <elf.h>
-#include <fmt/format.h>
 
-#include <algorithm>
 #include <array>
+#include <string_view>
 
 namespace madvtrace {
 namespace {
@@ -26,13 +25,15 @@ class Symbolizer::Cache {
   Cache(const Cache&) = delete;
   Cache& operator=(const Cache&) = delete;
 
-  std::string name(std::uint64_t address) {
-    bcc_symbol symbol{};
+  NativeSymbol symbol(std::uint64_t address) {
+    bcc_symbol found{};
     // Demangling would be wrong for Go, whose names are what they are.
-    const bool found = bcc_symcache_resolve_no_demangle(cache_, address, &symbol) == 0;
-    if (found && symbol.name != nullptr) return std::string(std::string_view(symbol.name).substr(0, kLongestName));
-    if (symbol.module != nullptr) return fmt::format("{}+{:#x}", file_name(symbol.module), symbol.offset);
-    return fmt::format("{:#x}", address);
+    const bool named = bcc_symcache_resolve_no_demangle(cache_, address, &found) == 0;
+    NativeSymbol symbol;
+    if (named && found.name != nullptr) symbol.name = std::string_view(found.name).substr(0, kLongestName);
+    if (found.module != nullptr) symbol.module = file_name(found.module);
+    symbol.offset = found.offset;
+    return symbol;
   }
 
  private:
@@ -47,20 +48,10 @@ class Symbolizer::Cache {
 Symbolizer::Symbolizer() = default;
 Symbolizer::~Symbolizer() = default;
 
-std::string Symbolizer::frames(std::uint32_t pid, std::span<const std::uint64_t> addresses) {
+NativeSymbol Symbolizer::symbol(std::uint32_t pid, std::uint64_t address) {
   std::unique_ptr<Cache>& cache = caches_[pid];
   if (!cache) cache = std::make_unique<Cache>(pid);
-  std::string frames;
-  for (std::size_t i = 0; i < addresses.size(); ++i) {
-    // Above the leaf an address is where a call returns to, which may be the next
-    // function already: look at the call itself.
-    const std::uint64_t address = i == 0 || addresses[i] == 0 ? addresses[i] : addresses[i] - 1;
-    std::string name = cache->name(address);
-    std::replace(name.begin(), name.end(), ';', ':');
-    if (!frames.empty()) frames += ';';
-    frames += name;
-  }
-  return frames;
+  return cache->symbol(address);
 }
 
 void Symbolizer::forget(std::uint32_t pid) { caches_.erase(pid); }

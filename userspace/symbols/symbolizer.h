@@ -2,18 +2,21 @@
 // Addresses of a process to names, by BCC's symbol tables: ELF symbols and debug
 // files, through the process's own mount namespace. Slow the first time (it reads
 // the process's mappings and binaries): for a quiet moment, never for a hot path.
-//
-// What has no symbol becomes "module+0x1234", what has no module "0x7f…". Names are
-// whatever the process's files say.
+// Names are whatever the process's files say.
 #pragma once
 
 #include <cstdint>
 #include <memory>
-#include <span>
 #include <string>
 #include <unordered_map>
 
 namespace madvtrace {
+
+struct NativeSymbol {
+  std::string name;          // empty: none is known
+  std::string module;        // name of the file, without directories; empty: in none
+  std::uint64_t offset = 0;  // in the module
+};
 
 class Symbolizer {
  public:
@@ -22,9 +25,11 @@ class Symbolizer {
   Symbolizer(const Symbolizer&) = delete;
   Symbolizer& operator=(const Symbolizer&) = delete;
 
-  // Leaf first, ';' between; a ';' inside a name becomes ':'.
-  std::string frames(std::uint32_t pid, std::span<const std::uint64_t> addresses);
+  NativeSymbol symbol(std::uint32_t pid, std::uint64_t address);
 
+  // Whether it has looked at the process before: its files may be known then, also when
+  // it is gone.
+  bool knows(std::uint32_t pid) const { return caches_.contains(pid); }
   // The process runs another program now, or is gone.
   void forget(std::uint32_t pid);
 

@@ -1,0 +1,3 @@
+module madvtrace.test/causes
+
+go 1.19
