@@ -202,14 +202,12 @@ TEST_P(BooksTest, SaysNothingOfAProcessThatIsGone) {
   EXPECT_FALSE(reader_->read(*memory_).has_value());
 }
 
-INSTANTIATE_TEST_SUITE_P(Rungs, BooksTest,
-                         testing::Values(Program{"books_dwarf", BooksRung::kDwarf},
-                                         Program{"books_symtab", BooksRung::kSymtab},
-                                         Program{"books_code", BooksRung::kCode},
-                                         Program{"books_pie", BooksRung::kDwarf},
-                                         Program{"books_cgo", BooksRung::kDwarf},
-                                         Program{"books_cgo_code", BooksRung::kCode}),
-                         [](const auto& test) { return std::string(test.param.name); });
+INSTANTIATE_TEST_SUITE_P(
+    Rungs, BooksTest,
+    testing::Values(Program{"books_dwarf", BooksRung::kDwarf}, Program{"books_symtab", BooksRung::kSymtab},
+                    Program{"books_code", BooksRung::kCode}, Program{"books_pie", BooksRung::kDwarf},
+                    Program{"books_cgo", BooksRung::kDwarf}, Program{"books_cgo_code", BooksRung::kCode}),
+    [](const auto& test) { return std::string(test.param.name); });
 
 }  // namespace
 }  // namespace madvtrace

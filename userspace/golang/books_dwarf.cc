@@ -271,7 +271,8 @@ Result<BooksLayout> layout_from_dwarf(const ElfImage& image) {
   // An answer is a layout, or the text of an error.
   const Result<std::vector<std::byte>> answer = run_in_limited_child(std::string(kWhat), {}, [&] {
     Elf* elf = image.elf();
-    const Result<BooksLayout> found = elf != nullptr ? read_dwarf(elf) : fail("debug information: libelf cannot read it");
+    const Result<BooksLayout> found =
+        elf != nullptr ? read_dwarf(elf) : fail("debug information: libelf cannot read it");
     std::vector<std::byte> bytes;
     if (found) {
       bytes.resize(1 + sizeof(*found));
