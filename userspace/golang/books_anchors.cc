@@ -125,7 +125,7 @@ void place(BooksLayout& layout, std::span<const TableWord> words, std::uint64_t 
 class References {
  public:
   References(const ElfImage& image, const Pclntab& functions, std::string_view function) {
-    constexpr std::uint64_t kFunctionBytesLimit = 64 * 1024;  // gcMarkTermination: 4 KiB
+    constexpr std::uint64_t kFunctionBytesLimit = std::uint64_t{64} * 1024;  // gcMarkTermination: 4 KiB
     const std::optional<GoFunction> found = functions.find(function);
     if (!found || found->code.bytes() > kFunctionBytesLimit) return;
     const std::vector<std::byte> code = image.read(found->code.begin, found->code.bytes());

@@ -140,9 +140,9 @@ class RuntimeInfo {
   WordPlace word(Place place) {
     if (const std::optional<Place> value = member(place, "value")) place = *value;
     if (dwarf_tag(&place.type) != DW_TAG_base_type) return {};
-    const std::optional<std::uint64_t> bytes = number(place.type, DW_AT_byte_size);
+    const std::uint64_t bytes = number(place.type, DW_AT_byte_size).value_or(0);
     if (bytes != 4 && bytes != 8) return {};
-    return {place.address, static_cast<std::uint32_t>(*bytes)};
+    return {place.address, static_cast<std::uint32_t>(bytes)};
   }
 
  private:
