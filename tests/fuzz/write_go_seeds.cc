@@ -8,6 +8,7 @@
 #include <fstream>
 #include <string>
 
+#include "tests/support/dwarf_builder.h"
 #include "tests/support/elf_builder.h"
 #include "tests/support/go_image.h"
 
@@ -46,6 +47,8 @@ void write_all(const std::filesystem::path& corpus) {
        }) {
     write(corpus / "pclntab" / name, image.build());
   }
+  write(corpus / "dwarf" / "runtime", elf_with_dwarf(DwarfBuilder::runtime().info(), DwarfBuilder::abbreviations()));
+  write(corpus / "code" / "program", GoImage{}.build());
   write(corpus / "build_info" / "inline", GoImage{}.build());
   write(corpus / "build_info" / "pointers_pie",
         GoImage{.position_independent = true, .build_info = BuildInfoFormat::kPointers}.build());

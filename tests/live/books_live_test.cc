@@ -2,13 +2,10 @@
 // The runtime's books, read from outside, against runtime.ReadMemStats of the same
 // process, on every rung of the ladder and for every way to link a program. The numbers
 // are printed side by side. Needs no bpf().
-#include <fcntl.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <cstdint>
-#include <cstdlib>
-#include <filesystem>
 #include <iostream>
 #include <memory>
 #include <optional>
@@ -17,11 +14,9 @@
 #include <vector>
 
 #include "golang/books.h"
-#include "golang/build_info.h"
-#include "golang/load_bias.h"
-#include "procfs/maps.h"
 #include "procfs/status.h"
 #include "tests/live/live_test.h"
+#include "tests/support/go_process.h"
 
 namespace madvtrace {
 namespace {
@@ -50,25 +45,7 @@ class BooksTest : public testing::TestWithParam<Program> {
     ASSERT_HAS_VALUE(program);
     program_ = std::move(*program);
     memory_.emplace(program_->pid());
-    ASSERT_NO_FATAL_FAILURE(locate());
-  }
-
-  void locate() {
-    const std::string path = "/proc/" + program_->pid_text() + "/exe";
-    const auto image = ElfImage::open(UniqueFd(::open(path.c_str(), O_RDONLY | O_CLOEXEC)), path);
-    ASSERT_HAS_VALUE(image);
-    const auto maps = read_maps(*proc_, program_->pid());
-    ASSERT_TRUE(maps.has_value());
-    std::vector<FileMapping> mappings;
-    const std::string file = std::filesystem::read_symlink(path);
-    for (const Mapping& mapping : maps->mappings) {
-      if (mapping.path == file) mappings.push_back({mapping.range, mapping.offset_bytes});
-    }
-    const std::optional<std::uint64_t> bias = load_bias(mappings, image->segments());
-    ASSERT_TRUE(bias.has_value());
-    const auto functions = Pclntab::read(*image);
-    ASSERT_HAS_VALUE(functions);
-    const auto reader = BooksReader::locate(*image, read_build_info(*image).version, &*functions, *bias);
+    const auto reader = locate_books(program_->pid());
     ASSERT_HAS_VALUE(reader);
     EXPECT_EQ(reader->rung(), GetParam().rung) << books_rung_name(reader->rung());
     reader_ = *reader;
@@ -202,14 +179,12 @@ TEST_P(BooksTest, SaysNothingOfAProcessThatIsGone) {
   EXPECT_FALSE(reader_->read(*memory_).has_value());
 }
 
-INSTANTIATE_TEST_SUITE_P(Rungs, BooksTest,
-                         testing::Values(Program{"books_dwarf", BooksRung::kDwarf},
-                                         Program{"books_symtab", BooksRung::kSymtab},
-                                         Program{"books_code", BooksRung::kCode},
-                                         Program{"books_pie", BooksRung::kDwarf},
-                                         Program{"books_cgo", BooksRung::kDwarf},
-                                         Program{"books_cgo_code", BooksRung::kCode}),
-                         [](const auto& test) { return std::string(test.param.name); });
+INSTANTIATE_TEST_SUITE_P(
+    Rungs, BooksTest,
+    testing::Values(Program{"books_dwarf", BooksRung::kDwarf}, Program{"books_symtab", BooksRung::kSymtab},
+                    Program{"books_code", BooksRung::kCode}, Program{"books_pie", BooksRung::kDwarf},
+                    Program{"books_cgo", BooksRung::kDwarf}, Program{"books_cgo_code", BooksRung::kCode}),
+    [](const auto& test) { return std::string(test.param.name); });
 
 }  // namespace
 }  // namespace madvtrace

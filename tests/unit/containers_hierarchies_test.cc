@@ -104,7 +104,7 @@ TEST(GroupDirectory, IsBelowTheMount) {
 }
 
 TEST(GroupDirectory, OfAMountOfAPart) {
-  const test::FileTree tree("/c/sub/\n");
+  const test::FileTree tree("/c/sub/sub/\n");
   const CgroupMount mount = mount_of("/docker/0123", tree / "/c");
   EXPECT_EQ(group_directory(mount, "/docker/0123"), tree / "/c");
   EXPECT_EQ(group_directory(mount, "/docker/0123/sub"), tree / "/c/sub");

@@ -81,7 +81,8 @@ TEST(BooksLadder, OfAVersionBeyondTheTableHasWhatThePatternsFind) {
   const ElfImage image = open_program("go_stripped");
   const auto functions = Pclntab::read(image);
   ASSERT_TRUE(functions.has_value());
-  const auto known = layout_from_anchors(anchors_from_code(image, {19, 8, "go1.19.8"}, *functions), {19, 8, "go1.19.8"});
+  const auto known =
+      layout_from_anchors(anchors_from_code(image, {19, 8, "go1.19.8"}, *functions), {19, 8, "go1.19.8"});
   ASSERT_TRUE(known.has_value()) << known.error().message;
   const GoVersion later{99, 0, "go1.99"};
   const auto unknown = layout_from_anchors(anchors_from_code(image, later, *functions), later);

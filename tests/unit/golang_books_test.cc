@@ -62,9 +62,18 @@ class BooksReadTest : public testing::Test {
   }
 
   void know_sets(std::uint64_t in_heap, std::uint64_t released) {
-    layout_.heap_stats = {.address = kSets, .set_bytes = 96, .released = 8, .in_heap = 16, .in_stacks = 24,
-                          .in_work_bufs = 32, .tiny_alloc_count = 40, .large_alloc_count = 48, .large_free_count = 56,
-                          .small_alloc_count = 64, .small_free_count = 80, .size_classes = 2};
+    layout_.heap_stats = {.address = kSets,
+                          .set_bytes = 96,
+                          .released = 8,
+                          .in_heap = 16,
+                          .in_stacks = 24,
+                          .in_work_bufs = 32,
+                          .tiny_alloc_count = 40,
+                          .large_alloc_count = 48,
+                          .large_free_count = 56,
+                          .small_alloc_count = 64,
+                          .small_free_count = 80,
+                          .size_classes = 2};
     for (std::uint64_t i = 0; i < 36; ++i) memory_.set(kSets + 8 * i, 0);
     // The first set takes back more than it gave: only the sum is right.
     set_of(0, 16, 0 - kMiB);

@@ -50,7 +50,7 @@ TEST(CodeReferences, TellsWritesAndAddressesFromReads) {
             (References{{0x42cf37, DataAccess::kWrite},
                         {0x42cf3c, DataAccess::kWrite},
                         {0x1fc6050, DataAccess::kAddress},
-                        {0x42cf49 - 0x80000000, DataAccess::kWrite}}));
+                        {std::uint64_t{0x42cf49} - 0x80000000, DataAccess::kWrite}}));
 }
 
 TEST(CodeReferences, StopsAtTheEndOfTheCode) {
@@ -75,17 +75,16 @@ TEST(CodeReferences, FollowsTheRegistersOfArm64) {
       0xc89ffc40,  // 6ff34: stlr x0, [x2]
       0xf9400021,  // 6ff38: ldr x1, [x1]: what x1 holds came from memory
   });
-  EXPECT_EQ(code_references(ElfMachine::kAarch64, code, 0x6ff10),
-            (References{{0x8b3ff0, DataAccess::kWrite},
-                        {0x8b3ff8, DataAccess::kWrite},
-                        {0x8b4000, DataAccess::kRead},
-                        {0x8b4000, DataAccess::kWrite},
-                        {0x8b4008, DataAccess::kRead},
-                        {0x8b4d68, DataAccess::kRead},
-                        {0x8b4d68, DataAccess::kWrite},
-                        {0x8b4ee0, DataAccess::kRead},
-                        {0x8b58f8, DataAccess::kRead},
-                        {0x8b58f8, DataAccess::kAddress}}));
+  EXPECT_EQ(code_references(ElfMachine::kAarch64, code, 0x6ff10), (References{{0x8b3ff0, DataAccess::kWrite},
+                                                                              {0x8b3ff8, DataAccess::kWrite},
+                                                                              {0x8b4000, DataAccess::kRead},
+                                                                              {0x8b4000, DataAccess::kWrite},
+                                                                              {0x8b4008, DataAccess::kRead},
+                                                                              {0x8b4d68, DataAccess::kRead},
+                                                                              {0x8b4d68, DataAccess::kWrite},
+                                                                              {0x8b4ee0, DataAccess::kRead},
+                                                                              {0x8b58f8, DataAccess::kRead},
+                                                                              {0x8b58f8, DataAccess::kAddress}}));
 }
 
 TEST(CodeReferences, FindsDataBelowTheCodeOfArm64) {

@@ -53,9 +53,12 @@ TEST(ProcessMemory, RefusesTooMuch) {
   std::vector<std::byte> large(kMemoryReadLimitBytes);
   EXPECT_TRUE(memory.read(std::array{MemoryPiece{address_of(large[0]), large}}).has_value());
   std::byte one{};
-  EXPECT_FALSE(memory.read(std::array{MemoryPiece{address_of(large[0]), large},
-                                      MemoryPiece{address_of(large[0]), std::span(&one, 1)}}).has_value());
-  const std::vector<MemoryPiece> many(kMemoryReadLimitPieces + 1, MemoryPiece{address_of(large[0]), std::span(&one, 1)});
+  EXPECT_FALSE(memory
+                   .read(std::array{MemoryPiece{address_of(large[0]), large},
+                                    MemoryPiece{address_of(large[0]), std::span(&one, 1)}})
+                   .has_value());
+  const std::vector<MemoryPiece> many(kMemoryReadLimitPieces + 1,
+                                      MemoryPiece{address_of(large[0]), std::span(&one, 1)});
   EXPECT_FALSE(memory.read(many).has_value());
   EXPECT_TRUE(memory.read(std::span(many).first(kMemoryReadLimitPieces)).has_value());
 }

@@ -1,19 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "containers/hierarchies.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <sys/stat.h>
 
 #include <algorithm>
 #include <array>
-#include <memory>
 #include <tuple>
 #include <utility>
 
 #include "base/file_text.h"
+#include "containers/directories.h"
 #include "procfs/text.h"
 
 namespace madvtrace {
@@ -95,27 +93,6 @@ std::optional<Steps> parse_steps(std::string_view path) {
   return steps;
 }
 
-bool is_directory(const std::string& path) {
-  struct stat status {};
-  return ::stat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode);
-}
-
-struct CloseDirectory {
-  void operator()(DIR* directory) const { ::closedir(directory); }
-};
-
-std::vector<std::string> child_groups(const std::string& path, std::size_t limit) {
-  const std::unique_ptr<DIR, CloseDirectory> directory(::opendir(path.c_str()));
-  std::vector<std::string> names;
-  while (directory && names.size() < limit) {
-    const dirent* entry = ::readdir(directory.get());
-    if (entry == nullptr) break;
-    const std::string_view name = entry->d_name;
-    if (entry->d_type == DT_DIR && name != "." && name != "..") names.emplace_back(name);
-  }
-  return names;
-}
-
 // Every directory `depth` levels below `top` that has `below` in it; all of them count
 // against the limit, so that the answer is never "the only one so far".
 std::optional<std::string> only_directory(const std::string& top, std::size_t depth, const std::string& below) {
@@ -124,7 +101,7 @@ std::optional<std::string> only_directory(const std::string& top, std::size_t de
   for (std::size_t step = 0; step < depth; ++step) {
     std::vector<std::string> next;
     for (const std::string& parent : level) {
-      for (const std::string& name : child_groups(parent, kSearchLimit))
+      for (const std::string& name : list_directories(parent, kSearchLimit).names)
         next.push_back(fmt::format("{}/{}", parent, name));
       if (seen + next.size() > kSearchLimit) return std::nullopt;
     }

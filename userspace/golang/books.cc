@@ -124,8 +124,7 @@ Agreement agreement(const Words& words, const HeapStatsPlace& sets) {
   const std::optional<std::uint64_t> released = words.sum(sets.released);
   if (!in_heap || !released) return Agreement::kNone;
   const auto apart = [](std::uint64_t a, std::uint64_t b) { return a > b ? a - b : b - a; };
-  const std::uint64_t most =
-      std::max(apart(*in_heap, words.at(kHeapInuse)), apart(*released, words.at(kHeapReleased)));
+  const std::uint64_t most = std::max(apart(*in_heap, words.at(kHeapInuse)), apart(*released, words.at(kHeapReleased)));
   if (most == 0) return Agreement::kFull;
   return most <= std::min(words.at(kHeapInuse) / 16, kDriftBytes) ? Agreement::kNear : Agreement::kNone;
 }
@@ -208,14 +207,13 @@ std::vector<AddressRange> read_arenas(const ProcessMemory& memory, const Words& 
   for (std::size_t i = 0; i < numbers.size(); ++i) {
     if (numbers[i] >= kNumberLimit || (i > 0 && numbers[i] == numbers[i - 1])) return {};
     const std::uint64_t begin = numbers[i] * kArenaBytes + layout.arena_base;
+    if (begin >= kAddressSpaceBytes) return {};  // the kernel's half
     if (!arenas.empty() && arenas.back().end == begin) {
       arenas.back().end += kArenaBytes;
     } else {
       arenas.push_back({begin, begin + kArenaBytes});
     }
   }
-  // The upper half of the addresses is the kernel's.
-  if (arenas.back().end > kAddressSpaceBytes || arenas.back().empty()) return {};
   return count * kArenaBytes >= words.at(kHeapInuse) ? arenas : std::vector<AddressRange>{};
 }
 
@@ -271,7 +269,8 @@ Result<BooksReader> BooksReader::locate(const ElfImage& image, const std::option
 
   BooksAnchors anchors = anchors_from_symbols(image, version);
   const BooksRung rung = layout_from_anchors(anchors, version) ? BooksRung::kSymtab : BooksRung::kCode;
-  if (rung == BooksRung::kCode) why += anchors.last_gc_unix ? "; symbols: not enough" : "; no symbols of a known version";
+  if (rung == BooksRung::kCode)
+    why += anchors.last_gc_unix ? "; symbols: not enough" : "; no symbols of a known version";
   if (functions != nullptr) take_missing(anchors, anchors_from_code(image, version, *functions));
   layout = layout_from_anchors(anchors, version);
   if (layout) return reader(rung, *layout);
@@ -280,9 +279,9 @@ Result<BooksReader> BooksReader::locate(const ElfImage& image, const std::option
 
 Result<GoBooks> BooksReader::read(const ProcessMemory& memory, const BooksLimits& limits) const {
   const BooksLayout& layout = *layout_;
-  const std::uint64_t limit =
-      limits.address_space_bytes ? std::min(*limits.address_space_bytes, kAddressSpaceBytes) + kGrowthBytes
-                                 : kAddressSpaceBytes;
+  const std::uint64_t limit = limits.address_space_bytes
+                                  ? std::min(*limits.address_space_bytes, kAddressSpaceBytes) + kGrowthBytes
+                                  : kAddressSpaceBytes;
   Result<GoBooks> books = fail("books: not read");
   for (int reads = 1; reads <= kReadsLimit; ++reads) {
     const Result<Snapshot> snapshot = take(memory, layout);

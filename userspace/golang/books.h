@@ -50,8 +50,9 @@ struct GoBooks {
 
   // Not in runtime.MemStats.
   std::optional<std::uint64_t> mapped_ready;  // >= 1.19: all memory of the runtime that is mapped and not released
-  std::optional<std::uint64_t> memory_limit;  // >= 1.19: GOMEMLIMIT or SetMemoryLimit, in force now; kNoMemoryLimit: none
-  std::optional<std::int64_t> gc_percent;     // GOGC or SetGCPercent, in force now; -1: off
+  std::optional<std::uint64_t>
+      memory_limit;                        // >= 1.19: GOMEMLIMIT or SetMemoryLimit, in force now; kNoMemoryLimit: none
+  std::optional<std::int64_t> gc_percent;  // GOGC or SetGCPercent, in force now; -1: off
   // Memory of the runtime outside of its arenas: MSpanSys + MCacheSys + BuckHashSys + OtherSys
   // and of GCSys what is mapped apart. Up to 1.15 the next one is counted in here as well.
   std::optional<std::uint64_t> metadata_sys;

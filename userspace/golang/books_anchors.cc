@@ -23,16 +23,16 @@ struct TableWord {
 
 // From last_gc_unix.
 constexpr std::array kMemstats112{
-    TableWord{kHeapSys, -120}, TableWord{kHeapIdle, -112}, TableWord{kHeapInuse, -104}, TableWord{kHeapReleased, -96},
-    TableWord{kStacksInuse, -80}, TableWord{kMspanSys, -56}, TableWord{kMcacheSys, -40}, TableWord{kBuckhashSys, -32},
-    TableWord{kGcSys, -24}, TableWord{kOtherSys, -16}, TableWord{kNextGc, -8}};
+    TableWord{kHeapSys, -120},     TableWord{kHeapIdle, -112},   TableWord{kHeapInuse, -104},
+    TableWord{kHeapReleased, -96}, TableWord{kStacksInuse, -80}, TableWord{kMspanSys, -56},
+    TableWord{kMcacheSys, -40},    TableWord{kBuckhashSys, -32}, TableWord{kGcSys, -24},
+    TableWord{kOtherSys, -16},     TableWord{kNextGc, -8}};
 constexpr std::array kMemstats116{
-    TableWord{kHeapSys, -128},  TableWord{kHeapInuse, -120},  TableWord{kHeapReleased, -112},
-    TableWord{kMspanSys, -72},  TableWord{kMcacheSys, -56},   TableWord{kBuckhashSys, -48},
-    TableWord{kGcSys, -24},     TableWord{kOtherSys, -16},    TableWord{kNextGc, -8},
-    TableWord{kTinyAllocs, 5784}};
+    TableWord{kHeapSys, -128},  TableWord{kHeapInuse, -120},  TableWord{kHeapReleased, -112}, TableWord{kMspanSys, -72},
+    TableWord{kMcacheSys, -56}, TableWord{kBuckhashSys, -48}, TableWord{kGcSys, -24},         TableWord{kOtherSys, -16},
+    TableWord{kNextGc, -8},     TableWord{kTinyAllocs, 5784}};
 constexpr std::array kMemstats117{
-    TableWord{kHeapSys, -120}, TableWord{kHeapInuse, -112},  TableWord{kHeapReleased, -104}, TableWord{kMspanSys, -64},
+    TableWord{kHeapSys, -120},  TableWord{kHeapInuse, -112},  TableWord{kHeapReleased, -104}, TableWord{kMspanSys, -64},
     TableWord{kMcacheSys, -48}, TableWord{kBuckhashSys, -40}, TableWord{kGcSys, -16},         TableWord{kOtherSys, -8}};
 constexpr std::array kMemstats119{TableWord{kMspanSys, -40}, TableWord{kMcacheSys, -32}, TableWord{kBuckhashSys, -24},
                                   TableWord{kGcSys, -16}, TableWord{kOtherSys, -8}};
@@ -40,22 +40,45 @@ constexpr std::array kMemstats119{TableWord{kMspanSys, -40}, TableWord{kMcacheSy
 constexpr std::array kCycles{TableWord{kPauseTotalNs, 8}, TableWord{kNumGc, 0x1010, 4}};
 
 // From gcController.heapInUse, since 1.19; the first six are one block in the sources.
-constexpr std::array kController{
-    TableWord{kHeapInuse, 0},        TableWord{kHeapReleased, 8},     TableWord{kHeapFree, 16},
-    TableWord{kTotalAlloc, 24},      TableWord{kTotalFree, 32},       TableWord{kMappedReady, 40}};
+constexpr std::array kController{TableWord{kHeapInuse, 0},   TableWord{kHeapReleased, 8}, TableWord{kHeapFree, 16},
+                                 TableWord{kTotalAlloc, 24}, TableWord{kTotalFree, 32},   TableWord{kMappedReady, 40}};
 constexpr std::array kPacer{TableWord{kGcPercentGoal, -200}, TableWord{kSweepMinTrigger, -192},
                             TableWord{kTriggered, -184}, TableWord{kHeapMarked, -120}};
 
-constexpr HeapStatsPlace kSets116{.set_bytes = 1168, .released = 8, .in_heap = 16, .in_stacks = 24, .in_work_bufs = 32,
-                                  .in_ptr_scalar_bits = 40, .large_alloc_count = 56, .large_free_count = 616,
-                                  .small_alloc_count = 64, .small_free_count = 624, .size_classes = 68};
-constexpr HeapStatsPlace kSets117{.set_bytes = 1176, .released = 8, .in_heap = 16, .in_stacks = 24, .in_work_bufs = 32,
-                                  .in_ptr_scalar_bits = 40, .tiny_alloc_count = 48, .large_alloc_count = 64,
-                                  .large_free_count = 624, .small_alloc_count = 72, .small_free_count = 632,
+constexpr HeapStatsPlace kSets116{.set_bytes = 1168,
+                                  .released = 8,
+                                  .in_heap = 16,
+                                  .in_stacks = 24,
+                                  .in_work_bufs = 32,
+                                  .in_ptr_scalar_bits = 40,
+                                  .large_alloc_count = 56,
+                                  .large_free_count = 616,
+                                  .small_alloc_count = 64,
+                                  .small_free_count = 624,
                                   .size_classes = 68};
-constexpr HeapStatsPlace kSets125{.set_bytes = 1168, .released = 8, .in_heap = 16, .in_stacks = 24, .in_work_bufs = 32,
-                                  .tiny_alloc_count = 40, .large_alloc_count = 56, .large_free_count = 616,
-                                  .small_alloc_count = 64, .small_free_count = 624, .size_classes = 68};
+constexpr HeapStatsPlace kSets117{.set_bytes = 1176,
+                                  .released = 8,
+                                  .in_heap = 16,
+                                  .in_stacks = 24,
+                                  .in_work_bufs = 32,
+                                  .in_ptr_scalar_bits = 40,
+                                  .tiny_alloc_count = 48,
+                                  .large_alloc_count = 64,
+                                  .large_free_count = 624,
+                                  .small_alloc_count = 72,
+                                  .small_free_count = 632,
+                                  .size_classes = 68};
+constexpr HeapStatsPlace kSets125{.set_bytes = 1168,
+                                  .released = 8,
+                                  .in_heap = 16,
+                                  .in_stacks = 24,
+                                  .in_work_bufs = 32,
+                                  .tiny_alloc_count = 40,
+                                  .large_alloc_count = 56,
+                                  .large_free_count = 616,
+                                  .small_alloc_count = 64,
+                                  .small_free_count = 624,
+                                  .size_classes = 68};
 
 struct TableRow {
   unsigned first_minor;
@@ -102,7 +125,7 @@ void place(BooksLayout& layout, std::span<const TableWord> words, std::uint64_t 
 class References {
  public:
   References(const ElfImage& image, const Pclntab& functions, std::string_view function) {
-    constexpr std::uint64_t kFunctionBytesLimit = 64 * 1024;  // gcMarkTermination: 4 KiB
+    constexpr std::uint64_t kFunctionBytesLimit = std::uint64_t{64} * 1024;  // gcMarkTermination: 4 KiB
     const std::optional<GoFunction> found = functions.find(function);
     if (!found || found->code.bytes() > kFunctionBytesLimit) return;
     const std::vector<std::byte> code = image.read(found->code.begin, found->code.bytes());
@@ -118,9 +141,7 @@ class References {
   }
 
   bool empty() const { return references_.empty(); }
-  bool names(std::uint64_t address) const {
-    return std::binary_search(addresses_.begin(), addresses_.end(), address);
-  }
+  bool names(std::uint64_t address) const { return std::binary_search(addresses_.begin(), addresses_.end(), address); }
   bool has(std::uint64_t address, DataAccess access) const {
     return std::binary_search(references_.begin(), references_.end(), CodeReference{address, access});
   }

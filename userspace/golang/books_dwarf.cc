@@ -140,9 +140,9 @@ class RuntimeInfo {
   WordPlace word(Place place) {
     if (const std::optional<Place> value = member(place, "value")) place = *value;
     if (dwarf_tag(&place.type) != DW_TAG_base_type) return {};
-    const std::optional<std::uint64_t> bytes = number(place.type, DW_AT_byte_size);
+    const std::uint64_t bytes = number(place.type, DW_AT_byte_size).value_or(0);
     if (bytes != 4 && bytes != 8) return {};
-    return {place.address, static_cast<std::uint32_t>(*bytes)};
+    return {place.address, static_cast<std::uint32_t>(bytes)};
   }
 
  private:
@@ -271,7 +271,8 @@ Result<BooksLayout> layout_from_dwarf(const ElfImage& image) {
   // An answer is a layout, or the text of an error.
   const Result<std::vector<std::byte>> answer = run_in_limited_child(std::string(kWhat), {}, [&] {
     Elf* elf = image.elf();
-    const Result<BooksLayout> found = elf != nullptr ? read_dwarf(elf) : fail("debug information: libelf cannot read it");
+    const Result<BooksLayout> found =
+        elf != nullptr ? read_dwarf(elf) : fail("debug information: libelf cannot read it");
     std::vector<std::byte> bytes;
     if (found) {
       bytes.resize(1 + sizeof(*found));

@@ -13,32 +13,32 @@ namespace madvtrace {
 
 // Names of the Go sources. Which of them there are depends on the version of Go.
 enum class BooksWord : std::uint8_t {
-  kHeapSys,           // memstats.heap_sys                      -1.18
-  kHeapIdle,          // memstats.heap_idle                     -1.15
-  kHeapInuse,         // memstats.heap_inuse, gcController.heapInUse
-  kHeapReleased,      // memstats.heap_released, gcController.heapReleased
-  kHeapFree,          // gcController.heapFree              1.19-
-  kTotalAlloc,        // gcController.totalAlloc            1.19-
-  kTotalFree,         // gcController.totalFree             1.19-
-  kMappedReady,       // gcController.mappedReady           1.19-
-  kGcPercent,         // runtime.gcpercent, gcController.gcPercent; an int32
-  kMemoryLimit,       // gcController.memoryLimit           1.19-
-  kGcPercentGoal,     // gcController.gcPercentHeapGoal     1.19-
-  kSweepMinTrigger,   // gcController.sweepDistMinTrigger   1.19-
-  kTriggered,         // gcController.triggered             1.19-
-  kHeapMarked,        // gcController.heapMarked            1.19-
-  kNextGc,            // memstats.next_gc -1.16, gcController.heapGoal 1.17-1.18
-  kNumGc,             // memstats.numgc; a uint32
-  kPauseTotalNs,      // memstats.pause_total_ns
-  kStacksInuse,       // memstats.stacks_inuse                  -1.15
-  kTinyAllocs,        // memstats.tinyallocs                     1.16
-  kMspanSys,          // memstats.mspan_sys
-  kMcacheSys,         // memstats.mcache_sys
-  kBuckhashSys,       // memstats.buckhash_sys
-  kGcSys,             // memstats.gc_sys -1.15, gcMiscSys 1.16-
-  kOtherSys,          // memstats.other_sys
-  kArenas,            // mheap_.allArenas, heapArenas (1.25-): the pointer of a slice
-  kArenasCount,       // and its length
+  kHeapSys,          // memstats.heap_sys                      -1.18
+  kHeapIdle,         // memstats.heap_idle                     -1.15
+  kHeapInuse,        // memstats.heap_inuse, gcController.heapInUse
+  kHeapReleased,     // memstats.heap_released, gcController.heapReleased
+  kHeapFree,         // gcController.heapFree              1.19-
+  kTotalAlloc,       // gcController.totalAlloc            1.19-
+  kTotalFree,        // gcController.totalFree             1.19-
+  kMappedReady,      // gcController.mappedReady           1.19-
+  kGcPercent,        // runtime.gcpercent, gcController.gcPercent; an int32
+  kMemoryLimit,      // gcController.memoryLimit           1.19-
+  kGcPercentGoal,    // gcController.gcPercentHeapGoal     1.19-
+  kSweepMinTrigger,  // gcController.sweepDistMinTrigger   1.19-
+  kTriggered,        // gcController.triggered             1.19-
+  kHeapMarked,       // gcController.heapMarked            1.19-
+  kNextGc,           // memstats.next_gc -1.16, gcController.heapGoal 1.17-1.18
+  kNumGc,            // memstats.numgc; a uint32
+  kPauseTotalNs,     // memstats.pause_total_ns
+  kStacksInuse,      // memstats.stacks_inuse                  -1.15
+  kTinyAllocs,       // memstats.tinyallocs                     1.16
+  kMspanSys,         // memstats.mspan_sys
+  kMcacheSys,        // memstats.mcache_sys
+  kBuckhashSys,      // memstats.buckhash_sys
+  kGcSys,            // memstats.gc_sys -1.15, gcMiscSys 1.16-
+  kOtherSys,         // memstats.other_sys
+  kArenas,           // mheap_.allArenas, heapArenas (1.25-): the pointer of a slice
+  kArenasCount,      // and its length
   kCount,
 };
 inline constexpr std::size_t kBooksWords = static_cast<std::size_t>(BooksWord::kCount);

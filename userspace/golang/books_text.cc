@@ -17,14 +17,10 @@ struct Field {
   std::string_view name;  // in both texts
   std::optional<std::uint64_t> GoBooks::*member;
 };
-constexpr std::array kFields{Field{"HeapSys", &GoBooks::heap_sys},
-                             Field{"HeapInuse", &GoBooks::heap_inuse},
-                             Field{"HeapIdle", &GoBooks::heap_idle},
-                             Field{"HeapReleased", &GoBooks::heap_released},
-                             Field{"NextGC", &GoBooks::next_gc},
-                             Field{"NumGC", &GoBooks::num_gc},
-                             Field{"Mallocs", &GoBooks::mallocs},
-                             Field{"Frees", &GoBooks::frees}};
+constexpr std::array kFields{Field{"HeapSys", &GoBooks::heap_sys},   Field{"HeapInuse", &GoBooks::heap_inuse},
+                             Field{"HeapIdle", &GoBooks::heap_idle}, Field{"HeapReleased", &GoBooks::heap_released},
+                             Field{"NextGC", &GoBooks::next_gc},     Field{"NumGC", &GoBooks::num_gc},
+                             Field{"Mallocs", &GoBooks::mallocs},    Field{"Frees", &GoBooks::frees}};
 // expvar alone; in the other text the stacks are "Stack = INUSE / SYS".
 constexpr std::array kExpvarFields{Field{"StackInuse", &GoBooks::stack_inuse},
                                    Field{"PauseTotalNs", &GoBooks::pause_total_ns}};

@@ -31,6 +31,7 @@ struct Elf;
 
 namespace madvtrace {
 
+// NOLINTNEXTLINE(readability-identifier-naming): the machine's name has the underscore
 enum class ElfMachine { kX86_64, kAarch64, kOther };
 
 // A section with bytes in the file.

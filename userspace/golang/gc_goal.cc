@@ -15,8 +15,7 @@ std::optional<std::uint64_t> memory_limit_goal(const GcGoalInput& input) {
     return std::nullopt;
   }
   const std::uint64_t not_heap = input.mapped_ready - input.heap_free - input.heap_alloc;
-  const std::uint64_t overage =
-      input.mapped_ready > input.memory_limit ? input.mapped_ready - input.memory_limit : 0;
+  const std::uint64_t overage = input.mapped_ready > input.memory_limit ? input.mapped_ready - input.memory_limit : 0;
   if (not_heap >= input.memory_limit || overage >= input.memory_limit - not_heap) return input.heap_marked;
 
   const std::uint64_t most = input.memory_limit - not_heap - overage;
