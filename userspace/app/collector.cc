@@ -35,6 +35,7 @@ Collector::Collector(BpfSession& session, const ProcRoot& proc, Outputs& outputs
       reclaim_runs_(session.reclaim_runs()),
       reclaim_checked_ns_(mono_now_ns()),
       budget_passed_ns_(reclaim_checked_ns_) {
+  if (GcProbes* const probes = session.gc_probes()) gc_marks_.emplace(*probes, proc);
   if (recording_) tee_.add(*recording_);
   tee_.add(pipeline_);
   tee_.add(targets_);
@@ -113,9 +114,14 @@ Status Collector::last_look() {
 Status Collector::look_if_reclaimed() { return reclaimed_since_look_ ? look_at_watched(/*always=*/false) : Status{}; }
 
 void Collector::look_at_changed_processes() {
+  for (const std::uint32_t pid : targets_.take_ended()) {
+    if (gc_marks_) gc_marks_->detach(pid);
+  }
   for (const std::uint32_t pid : targets_.take_changed()) {
     if (!targets_.pids().contains(pid)) continue;
-    if (const auto info = describe_process(proc_, pid)) emit(*info);
+    auto info = describe_process(proc_, pid);
+    if (info && gc_marks_) info->gc_marks = gc_marks_->attach(pid);
+    if (info) emit(*info);
     if (const auto sample = sampler_.sample(pid, /*always=*/false)) emit(*sample);
   }
 }

@@ -16,6 +16,7 @@
 #include <optional>
 #include <string>
 
+#include "app/gc_marks.h"
 #include "app/live_targets.h"
 #include "app/outputs.h"
 #include "app/pipeline.h"
@@ -74,6 +75,7 @@ class Collector {
   WalkBudget look_budget_;    // half of the budget for the watched pages,
   WalkBudget sample_budget_;  // half for the samples
   Sampler sampler_;
+  std::optional<GcMarks> gc_marks_;
   Tee tee_;
   std::map<std::string, std::uint64_t> losses_told_;
   std::array<std::uint64_t, 3> reclaim_runs_{};

@@ -115,6 +115,17 @@ struct Fork {
   bool followed = false;
 };
 
+enum class GcTrigger : std::uint8_t { kHeap, kTime, kForced };
+
+// A Go program's garbage collection starts to mark, or has marked everything.
+struct GcMark {
+  Stamp stamp;
+  bool is_start = false;
+  std::optional<GcTrigger> trigger;  // of a start
+  std::uint64_t cgroup_id = 0;
+  Comm comm{};
+};
+
 struct Exec {
   Stamp stamp;
   std::uint64_t cgroup_id = 0;
@@ -155,6 +166,7 @@ struct ProcessInfo {
   std::string exe;
   std::string build_id;  // empty: none found
   std::string cgroup;    // path in the unified hierarchy, or of the memory controller; empty: unknown
+  std::string gc_marks;  // "yes", or why its garbage collections are not shown; empty: not a Go program
 };
 
 // The memory of one process at one moment; nothing is 0 because it is unknown.
@@ -204,7 +216,7 @@ struct RunEnd {
   std::uint64_t self_max_rss_bytes = 0;
 };
 
-using Event = std::variant<ReleaseBegin, ReleaseRange, ReleaseEnd, PlainCall, Pages, Stack, Fork, Exec, Exit, RunInfo,
-                           ClockAnchor, ProcessInfo, Sample, Frames, Reclaim, Loss, CommandEnd, RunEnd>;
+using Event = std::variant<ReleaseBegin, ReleaseRange, ReleaseEnd, PlainCall, Pages, Stack, Fork, GcMark, Exec, Exit,
+                           RunInfo, ClockAnchor, ProcessInfo, Sample, Frames, Reclaim, Loss, CommandEnd, RunEnd>;
 
 }  // namespace madvtrace

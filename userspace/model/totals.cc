@@ -13,7 +13,7 @@ std::int64_t wrapping_sum(std::int64_t a, std::int64_t b) {
 }  // namespace
 
 void add_call(CallTotalsByKind& calls, const CallRow& row) {
-  if (row.call == CallKind::kExec || row.call == CallKind::kExit) return;
+  if (is_marker(row.call)) return;
   CallTotals& totals = calls[{row.call, row.advice}];
   ++totals.calls;
   // brk has no errors: it answers with where the break is.

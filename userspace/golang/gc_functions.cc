@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "golang/gc_functions.h"
+
+#include <algorithm>
+
+namespace madvtrace {
+namespace {
+
+std::optional<std::uint64_t> entry_offset(const ElfImage& image, const Pclntab& table, std::string_view name) {
+  const auto function = table.find(name);
+  if (!function) return std::nullopt;
+  const std::uint64_t entry = function->code.begin;
+  const auto& segments = image.segments();
+  const auto segment = std::find_if(segments.begin(), segments.end(), [&](const ElfSegment& each) {
+    return each.executable && entry >= each.addresses.begin && entry < each.addresses.end;
+  });
+  if (segment == segments.end()) return std::nullopt;
+  return segment->offset + (entry - segment->addresses.begin);
+}
+
+}  // namespace
+
+std::optional<GcFunctions> find_gc_functions(const ElfImage& image, const Pclntab& table,
+                                             const std::optional<GoVersion>& version) {
+  if (image.machine() != ElfMachine::kX86_64) return std::nullopt;
+  const auto start = entry_offset(image, table, "runtime.(*gcControllerState).startCycle");
+  const auto end = entry_offset(image, table, "runtime.gcSweep");
+  if (!start || !end) return std::nullopt;
+  constexpr unsigned kTriggerSinceMinor = 19;
+  const bool has_trigger = version ? version->at_least(kTriggerSinceMinor) : table.layout() == PclntabLayout::kGo120;
+  return GcFunctions{.start_offset = *start, .end_offset = *end, .has_trigger = has_trigger};
+}
+
+}  // namespace madvtrace
