@@ -117,10 +117,12 @@ void Collector::look_at_changed_processes() {
   for (const std::uint32_t pid : targets_.take_ended()) {
     if (gc_marks_) gc_marks_->detach(pid);
   }
-  for (const std::uint32_t pid : targets_.take_changed()) {
+  for (const auto& [pid, forked] : targets_.take_changed()) {
     if (!targets_.pids().contains(pid)) continue;
     auto info = describe_process(proc_, pid);
-    if (info && gc_marks_) info->gc_marks = gc_marks_->attach(pid);
+    // A child that a Go program has forked collects nothing before its exec; until then
+    // its address space may even be its parent's (vfork).
+    if (info && gc_marks_ && !forked) info->gc_marks = gc_marks_->attach(pid);
     if (info) emit(*info);
     if (const auto sample = sampler_.sample(pid, /*always=*/false)) emit(*sample);
   }
