@@ -7,6 +7,7 @@
 #include <span>
 
 #include "golang/little_endian.h"
+#include "golang/pclntab.h"
 #include "golang/pointer_scan.h"
 
 namespace madvtrace {
@@ -88,19 +89,17 @@ std::optional<Blob> find_blob(const ElfImage& image) {
   constexpr std::size_t kTriesLimit = 16;
   std::size_t tried = 0;
   std::optional<Blob> blob;
-  for (const ElfSegment& segment : image.segments()) {
-    if (!segment.writable) continue;
-    each_piece(image, segment, kScanLimitBytes, [&](std::uint64_t address, std::span<const std::byte> bytes) {
-      const std::string_view text = as_text(bytes);
-      for (std::size_t at = text.find(kMagic); at != std::string_view::npos; at = text.find(kMagic, at + 1)) {
-        if ((address + at) % kAlignment != 0) continue;
-        blob = read_blob(image, address + at);
-        if (blob || ++tried == kTriesLimit) return false;
-      }
-      return true;
-    });
-    if (blob || tried == kTriesLimit) break;
-  }
+  each_piece(
+      image, [](const ElfSegment& segment) { return segment.writable; },
+      [&](std::uint64_t address, std::span<const std::byte> bytes) {
+        const std::string_view text = as_text(bytes);
+        for (std::size_t at = text.find(kMagic); at != std::string_view::npos; at = text.find(kMagic, at + 1)) {
+          if ((address + at) % kAlignment != 0) continue;
+          blob = read_blob(image, address + at);
+          if (blob || ++tried == kTriesLimit) return false;
+        }
+        return true;
+      });
   return blob;
 }
 
@@ -148,37 +147,58 @@ bool is_release(std::string_view text) {
   return text.empty();
 }
 
-// Where a text that could be a version stands in data that cannot be written.
-std::vector<std::uint64_t> find_texts(const ElfImage& image) {
+// Where a text that could be a version stands in data that cannot be written; nothing if
+// there may be more of them.
+std::optional<std::vector<std::uint64_t>> find_texts(const ElfImage& image) {
   std::vector<std::uint64_t> places;
-  for (const ElfSegment& segment : image.segments()) {
-    if (segment.writable) continue;
-    each_piece(image, segment, kScanLimitBytes, [&](std::uint64_t address, std::span<const std::byte> bytes) {
-      const std::string_view text = as_text(bytes);
-      for (std::size_t at = text.find("go1."); at != std::string_view::npos; at = text.find("go1.", at + 1)) {
-        places.push_back(address + at);
-        if (places.size() == kTextsLimit) return false;
-      }
-      return true;
-    });
-  }
+  const bool all = each_piece(
+      image, [](const ElfSegment& segment) { return !segment.writable; },
+      [&](std::uint64_t address, std::span<const std::byte> bytes) {
+        const std::string_view text = as_text(bytes);
+        for (std::size_t at = text.find("go1."); at != std::string_view::npos; at = text.find("go1.", at + 1)) {
+          if (places.size() == kTextsLimit) return false;
+          places.push_back(address + at);
+        }
+        return true;
+      });
+  if (!all) return std::nullopt;
   std::sort(places.begin(), places.end());
   return places;
 }
 
+// A text in a program is not yet the version of that program, nor is every program Go's:
+// its table of functions must be one of that version.
+bool fits_functions(const ElfImage& image, const std::string& text) {
+  const auto version = GoVersion::parse(text);
+  const auto table = Pclntab::read(image);
+  if (!version || !table) return false;
+  switch (table->layout()) {
+    case PclntabLayout::kGo12:
+      return !version->at_least(16);
+    case PclntabLayout::kGo116:
+      return version->at_least(16) && !version->at_least(18);
+    case PclntabLayout::kGo118:
+      return version->at_least(18) && !version->at_least(20);
+    case PclntabLayout::kGo120:
+      return version->at_least(20);
+  }
+  return false;
+}
+
 std::optional<std::string> find_version_string(const ElfImage& image) {
-  const std::vector<std::uint64_t> texts = find_texts(image);
-  const auto pointers = find_pointers(image, kPointersLimit, [&](std::uint64_t value) {
-    return std::binary_search(texts.begin(), texts.end(), value);
+  const auto texts = find_texts(image);
+  if (!texts) return std::nullopt;
+  const Pointers pointers = find_pointers(image, kPointersLimit, [&](std::uint64_t value) {
+    return std::binary_search(texts->begin(), texts->end(), value);
   });
   // A part of what there is proves nothing.
-  if (texts.size() == kTextsLimit || pointers.size() == kPointersLimit) return std::nullopt;
+  if (!pointers.all) return std::nullopt;
   std::set<std::string> found;
-  for (const std::uint64_t pointer : pointers) {
+  for (const std::uint64_t pointer : pointers.places) {
     const auto text = read_string(image, pointer, kVersionLimitBytes);
     if (text && is_release(*text)) found.insert(*text);
   }
-  if (found.size() != 1) return std::nullopt;
+  if (found.size() != 1 || !fits_functions(image, *found.begin())) return std::nullopt;
   return *found.begin();
 }
 

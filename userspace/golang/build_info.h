@@ -7,8 +7,9 @@
 // themselves since 1.18. What has none (older programs, and some newer ones, as their
 // builders can drop the section) still has the variable runtime.buildVersion: found by
 // its symbol, or, in a stripped file, by being the only string of the program's data
-// whose text is exactly a version. If there are two such texts, nobody can tell which it
-// is, and the version is unknown: it is never guessed.
+// whose text is exactly a version, and one that the table of functions (pclntab.h) fits.
+// If there are two such texts, nobody can tell which it is, and the version is unknown: it
+// is never guessed.
 #pragma once
 
 #include <optional>

@@ -57,6 +57,7 @@ class ElfImage {
   static constexpr std::size_t kSegmentsLimit = 1170;
   static constexpr std::size_t kSectionsLimit = 4096;  // a Go program with cgo and DWARF: about 45
   static constexpr std::size_t kSymbolsLimit = 4'000'000;
+  static constexpr std::size_t kNameLimitBytes = 512;  // a symbol with a longer name is not found
   static constexpr std::size_t kRelocationsLimit = 4'000'000;
   static constexpr std::size_t kReadLimitBytes = std::size_t{256} * 1024 * 1024;
 

@@ -112,8 +112,8 @@ bool Pclntab::find_text() {
   };
   const auto section = image_.section(".go.module");
   if (section && try_module(section->address)) return true;
-  const auto places = find_pointers(image_, kModulesLimit, [&](std::uint64_t value) { return value == address_; });
-  return std::any_of(places.begin(), places.end(), try_module);
+  const auto pointers = find_pointers(image_, kModulesLimit, [&](std::uint64_t value) { return value == address_; });
+  return std::any_of(pointers.places.begin(), pointers.places.end(), try_module);
 }
 
 // The runtime itself stops if the entries are not sorted (moduledataverify1).
@@ -147,21 +147,19 @@ Result<Pclntab> Pclntab::read(const ElfImage& image) {
   }
   // No section: none at all, or a linker (GNU ld with -pie) merged it into another. The
   // table begins at a multiple of 16 or more.
-  std::uint64_t left_bytes = kScanLimitBytes;
   std::size_t tried = 0;
-  for (const ElfSegment& segment : image.segments()) {
-    std::optional<Pclntab> table;
-    each_piece(image, segment, left_bytes, [&](std::uint64_t address, std::span<const std::byte> bytes) {
-      for (std::uint64_t at = (16 - address % 16) % 16; at < bytes.size() && !table && tried < kTablesLimit; at += 16) {
-        if (!layout_at(bytes, at)) continue;
-        table = read_at(image, address + at);
-        ++tried;
-      }
-      return !table && tried < kTablesLimit;
-    });
-    if (table) return std::move(*table);
-    left_bytes -= std::min(left_bytes, segment.addresses.bytes());
-  }
+  std::optional<Pclntab> table;
+  each_piece(
+      image, [](const ElfSegment&) { return true; },
+      [&](std::uint64_t address, std::span<const std::byte> bytes) {
+        for (std::uint64_t at = (16 - address % 16) % 16; at < bytes.size(); at += 16) {
+          if (!layout_at(bytes, at)) continue;
+          table = read_at(image, address + at);
+          if (table || ++tried == kTablesLimit) return false;
+        }
+        return true;
+      });
+  if (table) return std::move(*table);
   return fail(image.name() + ": has no table of Go functions that can be read");
 }
 

@@ -34,7 +34,9 @@ namespace madvtrace {
 
 // Link-time addresses. The code ends where the next function begins, so padding counts.
 struct GoFunction {
-  std::string name;  // as Go prints it, at most Pclntab::kNameLimitBytes
+  // As Go prints it, at most Pclntab::kNameLimitBytes: since 1.18 with "[...]" for type
+  // arguments.
+  std::string name;
   AddressRange code;
 };
 
