@@ -6,7 +6,8 @@
 #include <spdlog/spdlog.h>
 #include <sys/stat.h>
 
-#include "golang/build_info.h"
+#include <algorithm>
+
 #include "golang/gc_functions.h"
 #include "golang/pclntab.h"
 
@@ -14,6 +15,16 @@ namespace madvtrace {
 namespace {
 
 constexpr std::size_t kMostPrograms = 1024;
+
+// Go's linker marks its programs by sections. To look for the table without them takes
+// 0.2 s in a large program of another language.
+bool may_be_go(const ElfImage& image) {
+  const auto& sections = image.sections();
+  return sections.empty() || std::any_of(sections.begin(), sections.end(), [](const ElfSection& section) {
+           return section.name.starts_with(".go.") || section.name.starts_with(".note.go.") ||
+                  section.name.ends_with(".gopclntab");
+         });
+}
 
 }  // namespace
 
@@ -30,11 +41,11 @@ GcMarks::Program GcMarks::program(const UniqueFd& exe) {
   Program& program = found->second;
   if (!is_new) return program;
   const auto image = ElfImage::open(UniqueFd(::fcntl(exe.get(), F_DUPFD_CLOEXEC, 0)), "the program");
-  if (!image) return program;
+  if (!image || !may_be_go(*image)) return program;
   const auto table = Pclntab::read(*image);
   if (!table) return program;
   program.is_go = true;
-  if (const auto functions = find_gc_functions(*image, *table, read_build_info(*image).version)) {
+  if (const auto functions = find_gc_functions(*image, *table)) {
     program.places = GcPlaces{.start_offset = functions->start_offset,
                               .end_offset = functions->end_offset,
                               .has_trigger = functions->has_trigger};

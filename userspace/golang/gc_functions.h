@@ -21,7 +21,6 @@
 #include <optional>
 
 #include "golang/elf_image.h"
-#include "golang/go_version.h"
 #include "golang/pclntab.h"
 
 namespace madvtrace {
@@ -32,9 +31,7 @@ struct GcFunctions {
   bool has_trigger = false;  // in register DI at the start, low byte
 };
 
-// Nothing if one of them is not there, or for another machine than x86-64. Without a
-// version the trigger is found in programs of 1.20 and later alone, whose table tells.
-std::optional<GcFunctions> find_gc_functions(const ElfImage& image, const Pclntab& table,
-                                             const std::optional<GoVersion>& version);
+// Nothing if one of them is not there, or for another machine than x86-64.
+std::optional<GcFunctions> find_gc_functions(const ElfImage& image, const Pclntab& table);
 
 }  // namespace madvtrace

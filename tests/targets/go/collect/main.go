@@ -6,7 +6,7 @@
 //	-forced N    runtime.GC() N times
 //	-garbage M   allocates M MiB that nobody keeps: the runtime collects when it likes
 //	-kept M      while M MiB are kept
-//	-exec        becomes a new program of itself at its gate, without -exec
+//	-exec PATH   becomes the program at PATH at its gate, with the other flags
 //	-child       at its gate, starts itself as a child that does the work
 //
 // It prints {"ready":true,"pid":N}, waits for a byte on standard input (its gate), works,
@@ -37,7 +37,7 @@ var (
 	forced  = flag.Int("forced", 0, "collections to ask for")
 	garbage = flag.Int("garbage", 0, "MiB to allocate and forget")
 	kept    = flag.Int("kept", 8, "MiB to keep meanwhile")
-	become  = flag.Bool("exec", false, "become a new program at the gate")
+	become  = flag.String("exec", "", "become this program at the gate")
 	child   = flag.Bool("child", false, "work in a child process")
 )
 
@@ -100,12 +100,11 @@ func work() counted {
 	}
 }
 
-// itself is how to start this program again, without the flag that did.
-func itself() (string, []string, error) {
-	path, err := os.Executable()
-	return path, []string{
-		path, fmt.Sprintf("-forced=%d", *forced), fmt.Sprintf("-garbage=%d", *garbage), fmt.Sprintf("-kept=%d", *kept),
-	}, err
+// amounts are the flags that say how much to do.
+func amounts() []string {
+	return []string{
+		fmt.Sprintf("-forced=%d", *forced), fmt.Sprintf("-garbage=%d", *garbage), fmt.Sprintf("-kept=%d", *kept),
+	}
 }
 
 func run() error {
@@ -120,18 +119,14 @@ func run() error {
 			return nil
 		}
 		switch {
-		case *become:
-			path, argv, err := itself()
-			if err != nil {
-				return err
-			}
-			return syscall.Exec(path, argv, os.Environ())
+		case *become != "":
+			return syscall.Exec(*become, append([]string{*become}, amounts()...), os.Environ())
 		case *child:
-			path, argv, err := itself()
+			path, err := os.Executable()
 			if err != nil {
 				return err
 			}
-			command := exec.Command(path, argv[1:]...)
+			command := exec.Command(path, amounts()...)
 			command.Stdin, command.Stdout, command.Stderr = os.Stdin, os.Stdout, os.Stderr
 			return command.Run()
 		default:
