@@ -180,6 +180,24 @@ void brk_shrink(StreamBuilder& stream) {
 }
 
 // A new program in the same process; thread 101 was inside a call.
+// A collection that the heap triggered, whose start ran its entry twice, and what the
+// scavenger gave back after it; one that was asked for; one that the trace's end cuts off.
+void gc_marks(StreamBuilder& stream) {
+  stream.start().add(ProcessInfo{.start_utc_ns = test::kStartUtcNs - 60'000'000'000,
+                                 .comm = "server",
+                                 .exe = "/usr/bin/server",
+                                 .cgroup = "/",
+                                 .gc_marks = "yes"});
+  stream.add(sample(20));
+  stream.at(100 * kMsNs).on(100, 103).gc_start().at(100 * kMsNs + 9'000).gc_start();
+  stream.at(104 * kMsNs).on(100, 101).gc_end();
+  stream.at(300 * kMsNs).on(100, 102).begin(madvise(kHeap, kMiB, kDontneed), walked(256));
+  stream.at(301 * kMsNs).end(300 * kMsNs, 0);
+  stream.at(500 * kMsNs).on(100, 100).gc_start(WIRE_GC_FORCED).at(502 * kMsNs).gc_end();
+  stream.at(900 * kMsNs).gc_start(WIRE_GC_UNKNOWN);
+  stream.at(1000 * kMsNs).add(sample(19)).finish();
+}
+
 void exec(StreamBuilder& stream) {
   stream.start().add(sample(20));
   stream.at(100 * kMsNs).on(100, 101).begin(madvise(kHeap, kMiB, kDontneed), walked(256));
@@ -448,6 +466,7 @@ constexpr std::array kCases{Case{"dontneed", dontneed},
                             Case{"fates_after_loss", fates_after_loss},
                             Case{"fates_of_errors", fates_of_errors},
                             Case{"hole", hole},
+                            Case{"gc_marks", gc_marks},
                             Case{"einval", einval},
                             Case{"capped", capped},
                             Case{"sampled", sampled},

@@ -118,8 +118,8 @@ Table make_table(const GoImage& image) {
 
 const std::vector<std::string>& GoImage::functions() {
   static const std::vector<std::string> names{
-      "runtime.text", "runtime.gcStart", "runtime.(*mheap).freeSpanLocked", "main.long" + std::string(300, 'g'),
-      "main.main",    "runtime.gcStart"};
+      "runtime.text", "runtime.gcStart", "runtime.(*mheap).freeSpanLocked",         "main.long" + std::string(300, 'g'),
+      "main.main",    "runtime.gcStart", "runtime.(*gcControllerState).startCycle", "runtime.gcSweep"};
   return names;
 }
 

@@ -146,8 +146,9 @@ TEST(Pclntab, RefusesTablesThatDoNotHoldTogether) {
   EXPECT_TRUE(spoilt([](std::string& table) { put<std::uint16_t>(table, 4, 1); }));
   EXPECT_TRUE(spoilt([](std::string& table) { put<std::uint8_t>(table, 6, 2); }));
   EXPECT_TRUE(spoilt([](std::string& table) { put<std::uint8_t>(table, 7, 4); })) << "32-bit";
-  for (const std::uint64_t count : {std::uint64_t{0}, std::uint64_t{1} << 32, UINT64_MAX, UINT64_MAX / 8,
-                                    std::uint64_t{Pclntab::kFunctionsLimit}, std::uint64_t{7}}) {
+  for (const std::uint64_t count :
+       {std::uint64_t{0}, std::uint64_t{1} << 32, UINT64_MAX, UINT64_MAX / 8, std::uint64_t{Pclntab::kFunctionsLimit},
+        std::uint64_t{GoImage::functions().size() + 1}}) {
     std::string bytes = GoImage{}.build();
     const std::size_t at = bytes.find(ByteWriter().add<std::uint32_t>(0xfffffff0).bytes());
     put(bytes, at + 8, count);

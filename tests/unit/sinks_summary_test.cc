@@ -211,9 +211,9 @@ TEST(SummaryJson, HasEveryKey) {
                           "duration_ns", "processes", "totals", "delays", "lost", "self", "complete"}) {
     EXPECT_TRUE(json.contains(key)) << key;
   }
-  for (const char* key :
-       {"pid", "start_ts_ns", "exe", "build_id", "go_version", "godebug", "expected_advice", "cgroup", "books",
-        "lazyfree_at_start_bytes", "verdict", "calls", "delays", "rss_at_start_bytes", "rss_at_end_bytes"}) {
+  for (const char* key : {"pid", "start_ts_ns", "exe", "build_id", "go_version", "godebug", "expected_advice", "cgroup",
+                          "books", "lazyfree_at_start_bytes", "verdict", "calls", "delays", "rss_at_start_bytes",
+                          "rss_at_end_bytes", "gc_marks", "gc_cycles"}) {
     EXPECT_TRUE(json.at("processes").at(0).contains(key)) << key;
   }
   for (const char* key : {"cpu_ns", "max_rss_bytes"}) EXPECT_TRUE(json.at("self").contains(key)) << key;
@@ -250,6 +250,20 @@ TEST(SummaryJson, SaysWhatHappened) {
       EXPECT_EQ(calls.at("unknown_resident_calls"), 3);
     }
   }
+}
+
+TEST(SummaryJson, CollectionsAreCountedWhereTheyAreSeen) {
+  const auto process_with = [](const std::string& gc_marks, std::uint64_t cycles) {
+    RunTotals totals = a_run();
+    totals.processes[0].gc_marks = gc_marks;
+    totals.processes[0].gc_cycles = cycles;
+    return Json::parse(summary_json(totals)).at("processes").at(0);
+  };
+  EXPECT_EQ(process_with("yes", 0).at("gc_cycles"), 0);
+  EXPECT_EQ(process_with("yes", 7).at("gc_cycles"), 7);
+  EXPECT_EQ(process_with("refused", 0).at("gc_cycles"), nullptr) << "unknown, not 0";
+  EXPECT_EQ(process_with("refused", 0).at("gc_marks"), "refused");
+  EXPECT_EQ(process_with("", 0).at("gc_marks"), nullptr);
 }
 
 TEST(SummaryJson, TheTotalsAreTheSumOfTheProcesses) {

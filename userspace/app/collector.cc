@@ -37,6 +37,7 @@ Collector::Collector(BpfSession& session, const ProcRoot& proc, Outputs& outputs
       reclaimed_pages_(session.reclaimed_pages()),
       reclaim_checked_ns_(mono_now_ns()),
       budget_passed_ns_(reclaim_checked_ns_) {
+  if (GcProbes* const probes = session.gc_probes()) gc_marks_.emplace(*probes, proc);
   if (recording_) tee_.add(*recording_);
   tee_.add(pipeline_);
   tee_.add(targets_);
@@ -137,9 +138,16 @@ Status Collector::last_look() {
 Status Collector::look_if_reclaimed() { return reclaimed_since_look_ ? look_at_watched(/*always=*/false) : Status{}; }
 
 void Collector::look_at_changed_processes() {
-  for (const std::uint32_t pid : targets_.take_changed()) {
+  for (const std::uint32_t pid : targets_.take_ended()) {
+    if (gc_marks_) gc_marks_->detach(pid);
+  }
+  for (const auto& [pid, forked] : targets_.take_changed()) {
     if (!targets_.pids().contains(pid)) continue;
-    if (const auto info = describe_process(proc_, pid)) emit(*info);
+    auto info = describe_process(proc_, pid);
+    // A child that a Go program has forked collects nothing before its exec; until then
+    // its address space may even be its parent's (vfork).
+    if (info && gc_marks_ && !forked) info->gc_marks = gc_marks_->attach(pid);
+    if (info) emit(*info);
     if (const auto sample = sampler_.sample(pid, /*always=*/false)) emit(*sample);
   }
 }

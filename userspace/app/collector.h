@@ -16,6 +16,7 @@
 #include <optional>
 #include <string>
 
+#include "app/gc_marks.h"
 #include "app/live_targets.h"
 #include "app/outputs.h"
 #include "app/pipeline.h"
@@ -76,6 +77,7 @@ class Collector {
   WalkBudget sample_budget_;  // half for the samples
   GroupBooks groups_;
   Sampler sampler_;
+  std::optional<GcMarks> gc_marks_;
   Tee tee_;
   std::map<std::string, std::uint64_t> losses_told_;
   ReclaimedPages reclaimed_pages_{};                     // of the whole machine, at the last notice

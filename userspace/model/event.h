@@ -116,6 +116,17 @@ struct Fork {
   bool followed = false;
 };
 
+enum class GcTrigger : std::uint8_t { kHeap, kTime, kForced };
+
+// A Go program's garbage collection starts to mark, or has marked everything.
+struct GcMark {
+  Stamp stamp;
+  bool is_start = false;
+  std::optional<GcTrigger> trigger;  // of a start
+  std::uint64_t cgroup_id = 0;
+  Comm comm{};
+};
+
 struct Exec {
   Stamp stamp;
   std::uint64_t cgroup_id = 0;
@@ -156,6 +167,7 @@ struct ProcessInfo {
   std::string exe;
   std::string build_id;  // empty: none found
   std::string cgroup;    // path in the unified hierarchy, or of the memory controller; empty: unknown
+  std::string gc_marks;  // "yes", or why its garbage collections are not shown; empty: not a Go program
 };
 
 // What the memory cgroup of a process is charged, with all that is in it; all empty for
@@ -225,7 +237,7 @@ struct RunEnd {
   std::uint64_t self_max_rss_bytes = 0;
 };
 
-using Event = std::variant<ReleaseBegin, ReleaseRange, ReleaseEnd, PlainCall, Pages, Stack, Fork, Exec, Exit, RunInfo,
-                           ClockAnchor, ProcessInfo, Sample, Frames, Reclaim, Loss, CommandEnd, RunEnd>;
+using Event = std::variant<ReleaseBegin, ReleaseRange, ReleaseEnd, PlainCall, Pages, Stack, Fork, GcMark, Exec, Exit,
+                           RunInfo, ClockAnchor, ProcessInfo, Sample, Frames, Reclaim, Loss, CommandEnd, RunEnd>;
 
 }  // namespace madvtrace

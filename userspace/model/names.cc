@@ -41,6 +41,10 @@ std::string_view call_name(CallKind call) {
       return "exec";
     case CallKind::kExit:
       return "exit";
+    case CallKind::kGcStart:
+      return "gc_start";
+    case CallKind::kGcEnd:
+      return "gc_end";
   }
   return "";
 }

@@ -49,6 +49,8 @@ struct ProcessTotals {
   std::string build_id;
   std::string cgroup;
   std::string comm;
+  std::string gc_marks;         // as in ProcessInfo
+  std::uint64_t gc_cycles = 0;  // that ended while they were watched
   CallTotalsByKind calls;
   std::optional<Sample> first_sample;
   std::optional<Sample> last_sample;

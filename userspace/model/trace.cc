@@ -122,6 +122,21 @@ void Trace::on(const Fork& event) {
   if (event.followed) process(event.child_pid);
 }
 
+void Trace::on(const GcMark& event) {
+  const Stamp& stamp = event.stamp;
+  if (event.is_start) {
+    const auto [started, is_first] = gc_started_.try_emplace(stamp.pid, stamp);
+    const bool again = !is_first && started->second.tid == stamp.tid && started->second.lost == stamp.lost;
+    if (again) return;  // an entry that ran twice: see bpf/wire.h
+    started->second = stamp;
+  } else {
+    gc_started_.erase(stamp.pid);
+    ++process(stamp.pid).gc_cycles;
+  }
+  const auto ret = event.trigger ? std::optional(static_cast<std::int64_t>(*event.trigger)) : std::nullopt;
+  add_marker(stamp, event.is_start ? CallKind::kGcStart : CallKind::kGcEnd, event.comm, event.cgroup_id, ret);
+}
+
 void Trace::on(const Exec& event) {
   // The other threads ended in the exec, whatever they were doing.
   add_calls(calls_.on_process_gone(event.stamp.pid));
@@ -132,6 +147,8 @@ void Trace::on(const Exec& event) {
   // has looked at it again.
   totals.exe.clear();
   totals.build_id.clear();
+  totals.gc_marks.clear();
+  gc_started_.erase(event.stamp.pid);
   totals.first_sample.reset();
   totals.last_sample.reset();
   totals.largest_rss_bytes.reset();
@@ -148,6 +165,7 @@ void Trace::on(const Exit& event) {
   totals.wait_status = event.wait_status;
   add_marker(event.stamp, CallKind::kExit, event.comm, event.cgroup_id, event.wait_status);
   live_.erase(event.stamp.pid);
+  gc_started_.erase(event.stamp.pid);
 }
 
 void Trace::on(const RunInfo& event) {
@@ -165,6 +183,7 @@ void Trace::on(const ProcessInfo& event) {
   totals.exe = event.exe;
   totals.build_id = event.build_id;
   totals.cgroup = event.cgroup;
+  totals.gc_marks = event.gc_marks;
 }
 
 // Without the page walk nobody can say which lazily freed pages are left.

@@ -106,6 +106,8 @@ Json process_json(const ProcessTotals& process) {
   json["ended"] = process.ended;
   json["wait_status"] = or_null(process.wait_status);
   json["verdict"] = nullptr;
+  json["gc_marks"] = or_null(process.gc_marks);
+  json["gc_cycles"] = process.gc_marks == "yes" ? Json(process.gc_cycles) : Json(nullptr);
   json["calls"] = calls_json(process.calls);
   json["pending_bytes"] = or_null(process.pending_bytes);
   json["overhang_byte_seconds"] = static_cast<std::uint64_t>(process.overhang_byte_seconds);

@@ -48,7 +48,8 @@ Body body_of(const ProcessInfo& e) {
            {"comm", e.comm},
            {"exe", e.exe},
            {"build_id", e.build_id},
-           {"cgroup", e.cgroup}}};
+           {"cgroup", e.cgroup},
+           {"gc_marks", e.gc_marks}}};
 }
 
 Body body_of(const Sample& e) {
@@ -159,7 +160,8 @@ std::optional<Event> event_of(CollectorKind kind, const Stamp& stamp, const Json
                          .comm = get_text(json, "comm"),
                          .exe = get_text(json, "exe"),
                          .build_id = get_text(json, "build_id"),
-                         .cgroup = get_text(json, "cgroup")};
+                         .cgroup = get_text(json, "cgroup"),
+                         .gc_marks = get_text(json, "gc_marks")};
     case CollectorKind::kSample:
       return Sample{.stamp = stamp,
                     .rss_bytes = get_optional(json, "rss_bytes"),
