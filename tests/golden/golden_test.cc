@@ -422,8 +422,8 @@ void causes(StreamBuilder& stream) {
   stream.at(104 * kMsNs).plain(madvise(kHeap, kMiB, kNoHugePage), 103 * kMsNs, 0);
   stream.at(110 * kMsNs).add(Frames{.stack_key = kOther, .text = "runtime.madvise", .cause = Cause::kBackground});
   Sample near_limit = sample(90);
-  near_limit.go_memory_limit_bytes = 100 * kMiB;
-  near_limit.go_mapped_ready_bytes = 95 * kMiB;
+  near_limit.go.memory_limit_bytes = 100 * kMiB;
+  near_limit.go.mapped_ready_bytes = 95 * kMiB;
   stream.at(115 * kMsNs).add(near_limit);
   release(120, kHeap + 16 * kMiB, kDontneed, kGrows);
   stream.at(130 * kMsNs).add(Frames{.stack_key = kGrows, .text = "runtime.madvise", .cause = Cause::kGrowthOrLimit});

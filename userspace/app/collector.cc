@@ -29,15 +29,16 @@ Collector::Collector(BpfSession& session, const ProcRoot& proc, Outputs& outputs
       recording_(std::move(recording)),
       trace_(outputs),
       pipeline_(trace_),
-      stacks_(proc),
+      runtimes_(proc, modules_),
+      stacks_(proc, modules_),
       look_budget_(walk_budget / 2),
       sample_budget_(walk_budget / 2),
       groups_(proc),
-      sampler_(proc, session.walker(), sample_budget_, groups_),
+      sampler_(proc, session.walker(), sample_budget_, groups_, runtimes_),
       reclaimed_pages_(session.reclaimed_pages()),
       reclaim_checked_ns_(mono_now_ns()),
       budget_passed_ns_(reclaim_checked_ns_) {
-  if (GcProbes* const probes = session.gc_probes()) gc_marks_.emplace(*probes, proc);
+  if (GcProbes* const probes = session.gc_probes()) gc_marks_.emplace(*probes, proc, modules_);
   if (recording_) tee_.add(*recording_);
   tee_.add(pipeline_);
   tee_.add(targets_);
@@ -140,6 +141,7 @@ Status Collector::look_if_reclaimed() { return reclaimed_since_look_ ? look_at_w
 void Collector::look_at_changed_processes() {
   for (const std::uint32_t pid : targets_.take_ended()) {
     if (gc_marks_) gc_marks_->detach(pid);
+    runtimes_.forget(pid);
   }
   for (const auto& [pid, forked] : targets_.take_changed()) {
     if (!targets_.pids().contains(pid)) continue;
@@ -147,6 +149,7 @@ void Collector::look_at_changed_processes() {
     // A child that a Go program has forked collects nothing before its exec; until then
     // its address space may even be its parent's (vfork).
     if (info && gc_marks_ && !forked) info->gc_marks = gc_marks_->attach(pid);
+    if (info && !forked) info->go = runtimes_.look_at(pid);
     if (info) emit(*info);
     if (const auto sample = sampler_.sample(pid, /*always=*/false)) emit(*sample);
   }

@@ -17,6 +17,8 @@
 #include <string>
 
 #include "app/gc_marks.h"
+#include "app/go_modules.h"
+#include "app/go_runtimes.h"
 #include "app/live_targets.h"
 #include "app/outputs.h"
 #include "app/pipeline.h"
@@ -72,6 +74,8 @@ class Collector {
   Trace trace_;
   Pipeline pipeline_;
   LiveTargets targets_;
+  GoModules modules_;
+  GoRuntimes runtimes_;
   StackSymbols stacks_;
   WalkBudget look_budget_;    // half of the budget for the watched pages,
   WalkBudget sample_budget_;  // half for the samples

@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // Shows the garbage collections of the Go programs among the targets: finds the places
-// in their files, each file once, and has them probed while the process is a target.
+// in their files and has them probed while the process is a target.
 #pragma once
 
-#include <sys/types.h>
-
-#include <compare>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 
+#include "app/go_modules.h"
 #include "kernel/gc_probes.h"
 #include "procfs/proc_root.h"
 
@@ -18,8 +17,9 @@ namespace madvtrace {
 
 class GcMarks {
  public:
-  // Both must outlive this.
-  GcMarks(GcProbes& probes, const ProcRoot& proc) : probes_(probes), proc_(proc) {}
+  // All must outlive this.
+  GcMarks(GcProbes& probes, const ProcRoot& proc, GoModules& modules)
+      : probes_(probes), proc_(proc), modules_(modules) {}
 
   // Of a new target, or of one that runs another program now: "yes", or why not; nothing
   // if it is no Go program.
@@ -28,24 +28,12 @@ class GcMarks {
   void detach(std::uint32_t pid) { probes_.detach(pid); }
 
  private:
-  // A file that is written again, as far as the kernel lets anybody while it runs,
-  // changes its time.
-  struct FileId {
-    dev_t device = 0;
-    ino_t inode = 0;
-    off_t bytes = 0;
-    std::int64_t changed_ns = 0;
-    friend auto operator<=>(const FileId&, const FileId&) = default;
-  };
-  struct Program {
-    bool is_go = false;
-    std::optional<GcPlaces> places;
-  };
-  Program program(const UniqueFd& exe);
+  const std::optional<GcPlaces>& places(const std::shared_ptr<const GoModule>& module);
 
   GcProbes& probes_;
   const ProcRoot& proc_;
-  std::map<FileId, Program> programs_;
+  GoModules& modules_;
+  std::map<std::shared_ptr<const GoModule>, std::optional<GcPlaces>> places_;
 };
 
 }  // namespace madvtrace

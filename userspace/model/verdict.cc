@@ -50,7 +50,7 @@ std::optional<std::uint64_t> live_heap_bytes(const GoHeap& heap) {
   if (percent > kLargestPercent) return std::nullopt;
   if (*heap.next_gc_bytes <= kSmallestGoalBytes * percent / 100) return std::nullopt;
   if (heap.memory_limit_bytes.value_or(kNoGoMemoryLimit) < kNoGoMemoryLimit) return std::nullopt;
-  return static_cast<std::uint64_t>(static_cast<double>(*heap.next_gc_bytes) / (1 + static_cast<double>(percent) / 100));
+  return *heap.next_gc_bytes / (100 + percent) * 100;
 }
 
 std::optional<Verdict> verdict_of(const ProcessTotals& process) {
@@ -62,16 +62,17 @@ std::optional<Verdict> verdict_of(const ProcessTotals& process) {
   Verdict verdict;
   if (first.num_gc && last.num_gc && *last.num_gc >= *first.num_gc) verdict.collections = *last.num_gc - *first.num_gc;
 
-  std::array candidates{Part{Reason::kIdleHeap, parts->heap_idle_bytes.value_or(0)},
-                        Part{Reason::kLazyFree, parts->lazyfree_bytes.value_or(0)},
-                        Part{Reason::kStacks, parts->stacks_bytes.value_or(0)},
-                        Part{Reason::kOtherAnon, parts->other_anon_bytes},
-                        Part{Reason::kFiles, parts->file_bytes},
-                        Part{Reason::kUnexplained, static_cast<std::uint64_t>(std::max<std::int64_t>(
-                                                       parts->unexplained_bytes, 0))}};
+  std::array candidates{
+      Part{Reason::kIdleHeap, parts->heap_idle_bytes.value_or(0)},
+      Part{Reason::kLazyFree, parts->lazyfree_bytes.value_or(0)},
+      Part{Reason::kStacks, parts->stacks_bytes.value_or(0)},
+      Part{Reason::kOtherAnon, parts->other_anon_bytes},
+      Part{Reason::kFiles, parts->file_bytes},
+      Part{Reason::kUnexplained, static_cast<std::uint64_t>(std::max<std::int64_t>(parts->unexplained_bytes, 0))}};
   std::sort(candidates.begin(), candidates.end(), [](const Part& a, const Part& b) { return a.bytes > b.bytes; });
   const std::uint64_t in_use = parts->heap_inuse_bytes.value_or(0);
-  if (static_cast<double>(in_use) >= kHeapShare * static_cast<double>(parts->rss_bytes) || in_use >= candidates[0].bytes) {
+  if (static_cast<double>(in_use) >= kHeapShare * static_cast<double>(parts->rss_bytes) ||
+      in_use >= candidates[0].bytes) {
     verdict.reason = in_use == 0 ? Reason::kUnknown : Reason::kHeapInUse;
     verdict.bytes = in_use;
     if (grows(first, last, verdict)) verdict.reason = Reason::kHeapGrows;

@@ -56,7 +56,7 @@ std::optional<Waterfall> waterfall_of(const Sample& sample) {
   const std::uint64_t sum = parts.heap_inuse_bytes.value_or(0) + parts.heap_idle_bytes.value_or(0) +
                             parts.lazyfree_bytes.value_or(0) + parts.stacks_bytes.value_or(0) +
                             parts.runtime_bytes.value_or(0) + parts.file_bytes + parts.other_anon_bytes;
-  parts.unexplained_bytes = static_cast<std::int64_t>(parts.rss_bytes) - static_cast<std::int64_t>(sum);
+  parts.unexplained_bytes = static_cast<std::int64_t>(parts.rss_bytes - sum);
   return parts;
 }
 

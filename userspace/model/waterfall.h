@@ -26,14 +26,14 @@ namespace madvtrace {
 // Bytes of RSS. Empty: cannot be told apart from other_anon_bytes, where it is included.
 struct Waterfall {
   std::uint64_t rss_bytes = 0;
-  std::optional<std::uint64_t> heap_inuse_bytes;    // spans in use: live objects, and garbage not yet collected
-  std::optional<std::uint64_t> heap_idle_bytes;     // free spans that the runtime has not given back
-  std::optional<std::uint64_t> lazyfree_bytes;      // given back by MADV_FREE, and the kernel has not taken it
-  std::optional<std::uint64_t> stacks_bytes;        // of goroutines
-  std::optional<std::uint64_t> runtime_bytes;       // the runtime's own: spans, bitmaps, work buffers; at most so much
-  std::uint64_t file_bytes = 0;                     // the binary, mapped files, shared memory
-  std::uint64_t other_anon_bytes = 0;               // C libraries, the program's own mappings, variables
-  std::int64_t unexplained_bytes = 0;               // may be negative: the parts above are more than RSS
+  std::optional<std::uint64_t> heap_inuse_bytes;  // spans in use: live objects, and garbage not yet collected
+  std::optional<std::uint64_t> heap_idle_bytes;   // free spans that the runtime has not given back
+  std::optional<std::uint64_t> lazyfree_bytes;    // given back by MADV_FREE, and the kernel has not taken it
+  std::optional<std::uint64_t> stacks_bytes;      // of goroutines
+  std::optional<std::uint64_t> runtime_bytes;     // the runtime's own: spans, bitmaps, work buffers; at most so much
+  std::uint64_t file_bytes = 0;                   // the binary, mapped files, shared memory
+  std::uint64_t other_anon_bytes = 0;             // C libraries, the program's own mappings, variables
+  std::int64_t unexplained_bytes = 0;             // may be negative: the parts above are more than RSS
 };
 
 // Nothing if the sample does not even say how RSS divides into anonymous memory and files.

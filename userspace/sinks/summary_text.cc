@@ -11,6 +11,9 @@
 #include "base/units.h"
 #include "model/names.h"
 #include "sinks/csv_field.h"
+#include "sinks/paragraph.h"
+#include "sinks/summary_go.h"
+#include "sinks/verdict_text.h"
 
 namespace madvtrace {
 namespace {
@@ -178,10 +181,13 @@ void write_releases(Out to, const ProcessTotals& process) {
 void write_process(Out to, const ProcessTotals& process) {
   fmt::format_to(to, "\n{} (pid {}{}{})\n", process.comm.empty() ? "?" : printable(process.comm), process.pid,
                  process.exe.empty() ? "" : ", ", printable(process.exe));
+  fmt::format_to(to, "{}", go_program_text(process));
   write_memory(to, process);
   write_charge(to, process);
+  fmt::format_to(to, "{}", waterfall_text(process));
   write_calls(to, process);
   write_releases(to, process);
+  fmt::format_to(to, "{}{}", go_side_text(process), paragraph(verdict_text(process)));
   if (process.ended && process.wait_status) {
     fmt::format_to(to, "  It {} during the trace.\n", how_it_ended(*process.wait_status));
   }
