@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <tuple>
 #include <vector>
 
 #include "golang/elf_image.h"
@@ -19,7 +20,10 @@ enum class DataAccess : std::uint8_t { kRead, kWrite, kAddress };
 struct CodeReference {
   std::uint64_t address = 0;
   DataAccess access = DataAccess::kRead;
-  friend auto operator<=>(const CodeReference&, const CodeReference&) = default;
+  friend bool operator==(const CodeReference&, const CodeReference&) = default;
+  friend bool operator<(const CodeReference& a, const CodeReference& b) {
+    return std::tie(a.address, a.access) < std::tie(b.address, b.access);
+  }
 };
 
 // Of `code`, which lies at link-time address `at`: ascending, each once. Nothing for other
