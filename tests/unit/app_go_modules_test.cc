@@ -32,7 +32,9 @@ TEST_F(GoModulesTest, OneFileIsReadOnce) {
   EXPECT_EQ(get(path), module);
   std::filesystem::create_hard_link(path, directory_ / "same");
   EXPECT_EQ(get(directory_ / "same"), module);
-  EXPECT_NE(get(write("other", GoImage{}.build())), module);
+  const std::string other = write("other", GoImage{}.build());
+  std::filesystem::last_write_time(other, std::filesystem::last_write_time(path));
+  EXPECT_NE(get(other), module);
 }
 
 TEST_F(GoModulesTest, AFileThatChangesIsReadAgain) {

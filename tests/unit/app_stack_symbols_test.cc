@@ -102,16 +102,6 @@ TEST_F(StackSymbolsTest, GoFunctionsAreNamedByGosTable) {
   EXPECT_EQ(frames[0].cause, Cause::kUnknown);
 }
 
-TEST_F(StackSymbolsTest, ALongNameIsCut) {
-  add_process(kPid);
-  feed(stream().stack(7, {in_function(3)}));
-  const std::vector<Frames> frames = answers();
-  ASSERT_EQ(frames.size(), 1U);
-  EXPECT_LE(frames[0].text.size(), 512U);
-  EXPECT_TRUE(frames[0].text.starts_with("main.longggg"));
-  EXPECT_EQ(frames[0].cause, Cause::kApp);
-}
-
 // Above the leaf the address is where a call returns to: the next function, if the call
 // is the last instruction of one that does not return.
 TEST_F(StackSymbolsTest, ReturnAddressesBelongToTheCall) {

@@ -144,7 +144,7 @@ TEST(HeldRows, NoMoreThanSoManyAreHeld) {
   // The others may still get their cause.
   settle(lost, Cause::kApp);
   h.rows.give_out_settled();
-  EXPECT_EQ(h.log.rows.size(), HeldRows::kRows + 1);
+  ASSERT_EQ(h.log.rows.size(), HeldRows::kRows + 1);
   EXPECT_EQ(h.log.rows[1], "c1 app");
 }
 

@@ -146,6 +146,8 @@ void write_causes(Out to, const CallTotals& totals) {
     if (bytes != 0) shares.emplace_back(bytes, i < kCauses ? cause_name(static_cast<Cause>(i)) : "not known");
   }
   std::stable_sort(shares.begin(), shares.end(), [](const auto& a, const auto& b) { return a.first > b.first; });
+  // What rounds to 0% is in summary.json.
+  std::erase_if(shares, [&](const auto& part) { return part.first < whole / 200; });
   if (shares.empty() || (shares.size() == 1 && totals.causes.back().released_bytes != 0)) return;
   constexpr std::size_t kShown = 3;
   std::string line = "  By cause:";
