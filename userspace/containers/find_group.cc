@@ -315,11 +315,12 @@ class Search {
 
   FindGroupError not_found() const {
     std::vector<std::string> hierarchies;
-    for (const CgroupMount& mount : mounts_) hierarchies.push_back(mount.directory);
+    for (const CgroupMount& mount : mounts_) hierarchies.push_back(hierarchy_name(mount));
     std::string message = fmt::format(
-        "there is no cgroup, systemd unit, container or pod '{}': looked in {}, in {} and "
-        "in the groups of all processes",
-        text_, fmt::join(hierarchies, ", "),
+        "there is no cgroup, systemd unit, container or pod '{}': looked in the cgroup hierarchies {}, in {} and in "
+        "the "
+        "groups of all processes",
+        text_, fmt::join(hierarchies, " "),
         list_.looked.empty() ? "no container runtime's directory (there is none)"
                              : fmt::format("{}", fmt::join(list_.looked, ", ")));
     if (!list_.unreadable.empty()) {
