@@ -240,18 +240,21 @@ TEST_F(GcTest, AfterAnExec) {
 TEST_F(GcTest, AnExecOfTheSameFileTellsNothingTwice) {
   const auto program = start_program("collect", {"-exec", traced_program_path("collect"), "-forced=3", "-garbage=16"});
   ASSERT_TRUE(program);
-  const auto trace = start_trace({"-p", program->pid_text()});
+  const auto trace = start_trace({"-i", "10ms", "-p", program->pid_text()});
   ASSERT_TRUE(trace);
   ASSERT_HAS_VALUE(program->work());
-  ASSERT_TRUE(becomes(program->pid(), "collect", kProbed));
-  const Json first = work(*program);  // the old ones may have been taken out in the middle of it
-  const Json second = work(*program);
-  ASSERT_FALSE(first.is_null() || second.is_null());
+  // Which breakpoints are in place cannot be seen, nor when they change: rounds, until
+  // some are in the table.
+  const auto until = std::chrono::steady_clock::now() + kDeadline;
+  std::size_t collections = 0;
+  do {
+    const Json truth = work(*program);
+    ASSERT_FALSE(truth.is_null());
+    collections += truth.at("collections").get<std::size_t>();
+    ASSERT_LT(std::chrono::steady_clock::now(), until) << "no collection is seen after the exec";
+  } while (rows_of(events(), program->pid(), "gc_end").empty());
   ASSERT_NO_FATAL_FAILURE(end_cleanly(*trace));
-  const std::size_t ends = rows_of(events(), program->pid(), "gc_end").size();
-  const auto of_second = second.at("collections").get<std::size_t>();
-  EXPECT_GE(ends, of_second);
-  EXPECT_LE(ends, first.at("collections").get<std::size_t>() + of_second);
+  EXPECT_LE(rows_of(events(), program->pid(), "gc_end").size(), collections);
 }
 
 TEST_F(GcTest, TwoHundredOfOneFile) {
