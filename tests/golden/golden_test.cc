@@ -17,6 +17,7 @@
 
 #include "app/replay.h"
 #include "stream/recording_writer.h"
+#include "tests/golden/verdict_cases.h"
 #include "tests/support/stream_builder.h"
 #include "tests/support/temp_directory.h"
 
@@ -483,7 +484,19 @@ constexpr std::array kCases{Case{"dontneed", dontneed},
                             Case{"clock_step", clock_step},
                             Case{"bad_records", bad_records},
                             Case{"causes", causes},
-                            Case{"frames_that_do_not_come", frames_that_do_not_come}};
+                            Case{"frames_that_do_not_come", frames_that_do_not_come},
+                            Case{"verdict_heap_in_use", test::verdict_heap_in_use},
+                            Case{"verdict_heap_grows", test::verdict_heap_grows},
+                            Case{"verdict_idle_heap", test::verdict_idle_heap},
+                            Case{"verdict_idle_heap_kept", test::verdict_idle_heap_kept},
+                            Case{"verdict_lazy_by_version", test::verdict_lazy_by_version},
+                            Case{"verdict_lazy_by_setting", test::verdict_lazy_by_setting},
+                            Case{"verdict_stacks", test::verdict_stacks},
+                            Case{"verdict_other_memory", test::verdict_other_memory},
+                            Case{"verdict_files", test::verdict_files},
+                            Case{"verdict_huge_pages", test::verdict_huge_pages},
+                            Case{"verdict_no_books", test::verdict_no_books},
+                            Case{"unexpected_advice", test::unexpected_advice}};
 
 using Files = std::map<std::string, std::string>;
 

@@ -74,7 +74,7 @@ TEST_F(GoModulesTest, FunctionsByOffsetInTheFile) {
   const auto module = get(write("server", GoImage{}.build()));
   ASSERT_NE(module, nullptr);
   std::uint64_t code_at = 0;
-  for (const ElfSegment& segment : module->segments) {
+  for (const ElfSegment& segment : module->segments()) {
     if (segment.executable) code_at = segment.offset;
   }
   const auto function = module->at(code_at + GoImage::function_address(4) - GoImage::kText + 3);

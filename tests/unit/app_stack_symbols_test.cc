@@ -45,7 +45,7 @@ class StackSymbolsTest : public testing::Test {
     auto root = ProcRoot::open(directory_.path());
     if (!root) throw std::runtime_error(root.error().message);
     root_.emplace(std::move(*root));
-    symbols_.emplace(*root_);
+    symbols_.emplace(*root_, modules_);
   }
 
   // A process that runs the Go program, has it mapped once more as a library, and code
@@ -89,6 +89,7 @@ class StackSymbolsTest : public testing::Test {
 
   test::TempDirectory directory_;
   std::optional<ProcRoot> root_;
+  GoModules modules_;
   std::optional<StackSymbols> symbols_;
 };
 

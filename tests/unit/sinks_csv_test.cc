@@ -167,14 +167,29 @@ TEST(CsvTables, ASampleFillsItsColumns) {
                                  .rss_shmem_bytes = 7,
                                  .swap_bytes = 8,
                                  .page_tables_bytes = 11,
-                                 .lazyfree_bytes = 9,
+                                 .lazyfree_bytes = 1,
                                  .anon_huge_bytes = 12,
                                  .group = {.usage_bytes = 13,
                                            .working_set_bytes = 14,
                                            .inactive_file_bytes = 15,
                                            .limit_bytes = 16,
-                                           .deferred_split_bytes = 27}}};
-  EXPECT_EQ(line_of(row), "1,2,3,4,5,6,7,8,9,,11,12,13,14,15,16,,,,,,,,,,,27\n");
+                                           .deferred_split_bytes = 27},
+                                 .go = {.heap_sys_bytes = 17,
+                                        .heap_inuse_bytes = 1,
+                                        .heap_idle_bytes = 2,
+                                        .heap_released_bytes = 1,
+                                        .stack_inuse_bytes = 0,
+                                        .next_gc_bytes = 22,
+                                        .num_gc = 23,
+                                        .pause_total_ns = 24,
+                                        .mallocs = 25,
+                                        .frees = 26,
+                                        .mapped_ready_bytes = 28,
+                                        .memory_limit_bytes = 29,
+                                        .gc_percent = -1,
+                                        .metadata_sys_bytes = 1}}};
+  EXPECT_EQ(line_of(row),
+            "1,2,3,4,5,6,7,8,1,,11,12,13,14,15,16,17,1,2,1,0,22,23,24,25,26,27,28,29,-1,1,1,1,1,0,1,13,1,-14\n");
 }
 
 TEST(CsvTables, EveryLineHasAsManyFieldsAsItsHeader) {
@@ -195,7 +210,9 @@ TEST(CsvTables, HeadersAreWhatTheyWere) {
             "pending_bytes,page_tables_bytes,anon_huge_bytes,cgroup_usage_bytes,cgroup_working_set_bytes,"
             "cgroup_inactive_file_bytes,cgroup_limit_bytes,go_heap_sys_bytes,go_heap_inuse_bytes,go_heap_idle_bytes,"
             "go_heap_released_bytes,go_stack_inuse_bytes,go_next_gc_bytes,go_num_gc,go_pause_total_ns,go_mallocs,"
-            "go_frees,cgroup_deferred_split_bytes\n");
+            "go_frees,cgroup_deferred_split_bytes,go_mapped_ready_bytes,go_memory_limit_bytes,go_gc_percent,"
+            "go_metadata_sys_bytes,rss_heap_inuse_bytes,rss_heap_idle_bytes,rss_lazyfree_bytes,rss_stacks_bytes,"
+            "rss_runtime_bytes,rss_file_backed_bytes,rss_other_anon_bytes,rss_unexplained_bytes\n");
   EXPECT_EQ(kStacksHeader, "stack_id,frames\n");
 }
 
