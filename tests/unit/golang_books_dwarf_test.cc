@@ -79,7 +79,7 @@ TEST(BooksDwarf, TakesNoWordOfAnotherSize) {
 }
 
 TEST(BooksDwarf, TakesNoSetsThatAreTooLargeOrReachOutside) {
-  for (const std::uint64_t bytes : {std::uint64_t{16}, std::uint64_t{1} << 40}) {
+  for (const std::uint64_t bytes : {std::uint64_t{16}, std::uint64_t{16384}}) {
     DwarfBuilder dwarf("runtime");
     const auto u64 = dwarf.base("uint64", 8);
     const auto delta = dwarf.structure("delta", bytes, {{"inHeap", 8, u64}, {"released", 16, u64}});
@@ -106,7 +106,8 @@ TEST(BooksDwarf, ATypeOfItselfHasAnEnd) {
   const auto itself = dwarf.name_for("t", before + kBaseBytes);
   ASSERT_EQ(itself, before + kBaseBytes);
   dwarf.variable("runtime.gcController", 0x10000, itself);
-  EXPECT_FALSE(layout_of(dwarf).has_value());
+  // Not that the child was ended.
+  EXPECT_EQ(layout_of(dwarf).error().message, "debug information: nothing of package runtime");
 }
 
 TEST(BooksDwarf, EveryCutIsAnAnswer) {

@@ -67,13 +67,15 @@ TEST(CodeReferences, FollowsTheRegistersOfArm64) {
       0x9123e021,  // 6ff14: add x1, x1, #2296
       0xc8dffc21,  // 6ff18: ldar x1, [x1]
       0xb0004222,  // 6ff1c: adrp x2, 0x8b4000
-      0xf946b441,  // 6ff20: ldr x1, [x2, #3432]
-      0xf906b440,  // 6ff24: str x0, [x2, #3432]
-      0xb94ee043,  // 6ff28: ldr w3, [x2, #3808]
-      0xa9400440,  // 6ff2c: ldp x0, x1, [x2]
-      0xa93f0440,  // 6ff30: stp x0, x1, [x2, #-16]
-      0xc89ffc40,  // 6ff34: stlr x0, [x2]
-      0xf9400021,  // 6ff38: ldr x1, [x1]: what x1 holds came from memory
+      0xb0004221,  // 6ff20: adrp x1, 0x8b4000
+      0xf946b441,  // 6ff24: ldr x1, [x2, #3432]
+      0xf9400821,  // 6ff28: ldr x1, [x1, #16]: what x1 holds came from memory
+      0xf906b440,  // 6ff2c: str x0, [x2, #3432]
+      0xb94ee043,  // 6ff30: ldr w3, [x2, #3808]
+      0xa9400440,  // 6ff34: ldp x0, x1, [x2]
+      0xa93f0440,  // 6ff38: stp x0, x1, [x2, #-16]
+      0xc89ffc40,  // 6ff3c: stlr x0, [x2]
+      0xf9400421,  // 6ff40: ldr x1, [x1, #8]: and again
   });
   EXPECT_EQ(code_references(ElfMachine::kAarch64, code, 0x6ff10), (References{{0x8b3ff0, DataAccess::kWrite},
                                                                               {0x8b3ff8, DataAccess::kWrite},
