@@ -1,17 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // A Go program: the releases of its runtime, with the stacks that say whose doing it was.
-#include <arpa/inet.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
-#include <algorithm>
-#include <array>
-#include <charconv>
 #include <csignal>
 #include <string>
 
-#include "base/unique_fd.h"
 #include "tests/live/live_test.h"
+#include "tests/support/http_get.h"
 
 namespace madvtrace {
 namespace {
@@ -21,12 +14,9 @@ constexpr std::int64_t kMiB = std::int64_t{1} << 20;
 class GoTest : public LiveTest {
  protected:
   void SetUp() override;
-  // GET on the server: the whole answer, empty if there was none.
-  std::string get(const std::string& path) const;
+  std::string get(const std::string& path) const { return http_get(server_->ready().at("addr"), path); }
 
   std::unique_ptr<TracedProgram> server_;
-  std::string host_;
-  std::uint16_t port_ = 0;
 };
 
 void GoTest::SetUp() {
@@ -34,31 +24,6 @@ void GoTest::SetUp() {
   if (HasFatalFailure() || IsSkipped()) return;
   server_ = start_program("demo", {"-addr", "127.0.0.1:0"});
   ASSERT_TRUE(server_);
-  const std::string address = server_->ready().at("addr");
-  const std::size_t colon = address.rfind(':');
-  ASSERT_NE(colon, std::string::npos);
-  host_ = address.substr(0, colon);
-  std::from_chars(address.data() + colon + 1, address.data() + address.size(), port_);
-}
-
-std::string GoTest::get(const std::string& path) const {
-  const UniqueFd connection(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_port = htons(port_);
-  ::inet_pton(AF_INET, host_.c_str(), &address.sin_addr);
-  if (::connect(connection.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0) return "";
-  const std::string request = "GET " + path + " HTTP/1.0\r\n\r\n";
-  if (::write(connection.get(), request.data(), request.size()) != static_cast<ssize_t>(request.size())) return "";
-  const auto until = std::chrono::steady_clock::now() + kDeadline;
-  std::string answer;
-  std::array<char, 4096> buffer{};
-  while (wait_readable({connection.get()}, until)) {
-    const ssize_t got = ::read(connection.get(), buffer.data(), buffer.size());
-    if (got <= 0) break;
-    answer.append(buffer.data(), static_cast<std::size_t>(got));
-  }
-  return answer;
 }
 
 TEST_F(GoTest, ReleasesHaveTheirSizeAndTheirCause) {
