@@ -55,6 +55,11 @@ struct trace_event_raw_sys_exit {
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
+/* arch/x86: the registers of a thread at a breakpoint, by their names in the ABI. */
+struct pt_regs {
+  unsigned long di;
+};
+
 struct mm_struct {
   void* pgd;
   unsigned long start_brk;
@@ -104,6 +109,7 @@ struct task_struct {
   int pid;
   int tgid;
   int exit_code;
+  unsigned int flags;
   struct mm_struct* mm;
   struct signal_struct* signal;
   struct files_struct* files;

@@ -16,6 +16,7 @@
 #include "wire.h"
 /* after the contract */
 #include "lib/call.bpf.h"
+#include "lib/gc.bpf.h"
 #include "lib/process.bpf.h"
 #include "lib/reclaim.bpf.h"
 #include "lib/walker.bpf.h"
@@ -31,6 +32,7 @@ const struct wire_fork* anchor_wire_fork __attribute__((unused));
 const struct wire_exec* anchor_wire_exec __attribute__((unused));
 const struct wire_exit* anchor_wire_exit __attribute__((unused));
 const struct wire_pages* anchor_wire_pages __attribute__((unused));
+const struct wire_gc* anchor_wire_gc __attribute__((unused));
 
 /* uapi/asm-generic/mman-common.h, uapi/linux/mman.h */
 #define MAP_FIXED 0x10

@@ -27,7 +27,7 @@
 #define WIRE_ASSERT_SIZE(type, bytes) _Static_assert(sizeof(type) == (bytes), #type)
 #endif
 
-#define WIRE_VERSION 1
+#define WIRE_VERSION 2
 
 #define WIRE_COMM_BYTES 16  /* TASK_COMM_LEN */
 #define WIRE_STACK_DEPTH 64 /* frames kept of a user stack, leaf first */
@@ -45,7 +45,9 @@ enum wire_kind {
   WIRE_EXEC = 7,          /* struct wire_exec */
   WIRE_EXIT = 8,          /* struct wire_exit: the last thread of a process is gone */
   WIRE_PAGES = 9,         /* struct wire_pages: which pages of 2 MiB are resident */
-  WIRE_KERNEL_KINDS = 10,
+  WIRE_GC_START = 10,     /* struct wire_gc: a garbage collection of a Go program marks from here */
+  WIRE_GC_END = 11,       /* struct wire_gc: it has marked everything, and sweeps */
+  WIRE_KERNEL_KINDS = 12,
   WIRE_COLLECTOR_FIRST = 64,
 };
 
@@ -203,6 +205,26 @@ struct wire_exit {
 };
 WIRE_ASSERT_SIZE(struct wire_exit, 32 + 8 + 8 + 16);
 
+/* What made a Go runtime collect (runtime.gcTriggerKind, src/runtime/mgc.go). */
+enum wire_gc_trigger {
+  WIRE_GC_HEAP = 0,   /* the heap has grown to its goal */
+  WIRE_GC_TIME = 1,   /* two minutes without a collection */
+  WIRE_GC_FORCED = 2, /* runtime.GC() or debug.FreeOSMemory() */
+  WIRE_GC_UNKNOWN = -1,
+};
+
+/* A thread enters runtime.(*gcControllerState).startCycle or runtime.gcSweep. An entry
+ * can run twice, on the same thread and with nothing in between: Go runs a function's
+ * entry again when it had to find a larger stack first. */
+struct wire_gc {
+  struct wire_header header;
+  __u64 cgroup_id;
+  __s32 trigger; /* enum wire_gc_trigger, or whatever stood in its place; of a start */
+  __u32 reserved;
+  char comm[WIRE_COMM_BYTES];
+};
+WIRE_ASSERT_SIZE(struct wire_gc, 32 + 8 + 8 + 16);
+
 /* Why a record, or what belongs in one, is missing. The index of the kernel
  * side's counters; named for users in userspace/kernel/bpf_session.cc. */
 enum wire_loss {
@@ -216,7 +238,8 @@ enum wire_loss {
   WIRE_LOST_STACK_UNREAD = 7, /* the stack could not be read */
   WIRE_LOST_WALK = 8,         /* the page tables could not be read */
   WIRE_LOST_PAGES_RING = 9,   /* no room to say which pages of a release were resident */
-  WIRE_LOSSES = 10,
+  WIRE_LOST_GC_RING = 10,     /* no room for the start or the end of a collection */
+  WIRE_LOSSES = 11,
 };
 
 /* One job of the on-demand page walker, in the array that it shares with user
@@ -235,11 +258,20 @@ struct wire_walk_job {
 };
 WIRE_ASSERT_SIZE(struct wire_walk_job, 32 + 48);
 
+/* The cookie of an attached on_gc_start_enter. */
+enum wire_gc_cookie {
+  WIRE_GC_TRIGGER_IN_DI = 1, /* the trigger is the fourth argument, in a register (amd64, Go 1.19+) */
+};
+
+/* Who reclaims: the index of the kernel side's sums of pages. */
 enum wire_reclaimer {
-  WIRE_RECLAIM_KSWAPD = 0,
-  WIRE_RECLAIM_MEMCG = 1,
+  WIRE_RECLAIM_KSWAPD = 0, /* runs, not pages: it does not say how many it took */
+  WIRE_RECLAIM_MEMCG = 1,  /* for a limit of a group, or because it was asked to (memory.reclaim) */
   WIRE_RECLAIM_DIRECT = 2,
-  WIRE_RECLAIMERS = 3,
+  WIRE_RECLAIM_DAMON = 3,
+  WIRE_RECLAIM_OTHER = 4, /* node reclaim; MADV_PAGEOUT by a process that is no target */
+  WIRE_RECLAIM_SELF = 5,  /* targets that reclaimed, for whomever: which of them is in struct wire_target */
+  WIRE_RECLAIMERS = 6,
 };
 
 #define WIRE_WALK_JOBS 512 /* in one request */
@@ -260,7 +292,8 @@ struct wire_target {
   __u64 mm; /* kernel address of its mm_struct; 0 until seen. Never leaves the kernel side */
   __u32 flags;
   __u32 reserved;
+  __u64 reclaimed_pages; /* by it, in direct reclaim or MADV_PAGEOUT, of any process's */
 };
-WIRE_ASSERT_SIZE(struct wire_target, 16);
+WIRE_ASSERT_SIZE(struct wire_target, 24);
 
 #endif

@@ -34,6 +34,9 @@ static __always_inline __u64 wakeup_flag(void) {
   return bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) >= wakeup_bytes ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP;
 }
 
+/* What the collector should know at once. */
+static __always_inline void submit_now(void* record) { bpf_ringbuf_submit(record, BPF_RB_FORCE_WAKEUP); }
+
 static __always_inline void submit(void* record) { bpf_ringbuf_submit(record, wakeup_flag()); }
 
 #endif

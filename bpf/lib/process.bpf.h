@@ -43,7 +43,7 @@ int BPF_PROG(on_process_exec, struct task_struct* task) {
   fill_header(&record->header, sizeof(*record), WIRE_EXEC);
   record->cgroup_id = bpf_get_current_cgroup_id();
   bpf_get_current_comm(record->comm, sizeof(record->comm));
-  submit(record);
+  submit_now(record); /* it can be looked at anew, and probed, from now on */
   return 0;
 }
 

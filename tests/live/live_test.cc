@@ -83,7 +83,7 @@ std::vector<std::size_t> calls_of_thread(const CsvTable& events, const std::stri
   std::vector<std::size_t> rows = events.rows_where("tid", tid);
   std::erase_if(rows, [&](std::size_t row) {
     const std::string& call = events.at(row, "call");
-    return call == "exec" || call == "exit";
+    return call == "exec" || call == "exit" || call == "gc_start" || call == "gc_end";
   });
   return rows;
 }

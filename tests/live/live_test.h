@@ -43,7 +43,7 @@ class LiveTest : public testing::Test {
   test::TempDirectory directory_;
 };
 
-// The calls of one thread, in order, without the exec and exit markers.
+// The calls of one thread, in order, without the markers.
 std::vector<std::size_t> calls_of_thread(const CsvTable& events, const std::string& tid);
 
 // Every call in truth["calls"] stands in `events`, in its thread's order and with the

@@ -118,8 +118,8 @@ Table make_table(const GoImage& image) {
 
 const std::vector<std::string>& GoImage::functions() {
   static const std::vector<std::string> names{
-      "runtime.text", "runtime.gcStart", "runtime.(*mheap).freeSpanLocked", "main.long" + std::string(300, 'g'),
-      "main.main",    "runtime.gcStart"};
+      "runtime.text", "runtime.gcStart", "runtime.(*mheap).freeSpanLocked",         "main.long" + std::string(300, 'g'),
+      "main.main",    "runtime.gcStart", "runtime.(*gcControllerState).startCycle", "runtime.gcSweep"};
   return names;
 }
 
@@ -175,6 +175,7 @@ std::string GoImage::build() const {
   }
   if (layout == PclntabLayout::kGo120 && text_in_module) {
     data.align(16);
+    for (std::size_t number = 0; number < table_pointers; ++number) add_pointer(kTable);
     const std::uint64_t begin = kData + data.size();
     add_pointer(kTable);
     data.pad_to(data.size() + 152);

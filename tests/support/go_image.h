@@ -27,6 +27,8 @@ struct GoImage {
   // Read-only texts that string variables in the data point at.
   std::vector<std::string> strings;
 
+  std::size_t table_pointers = 0;  // in the data, in front of the module
+
   // Changes one of its parts before the file is made.
   void (*spoil_table)(std::string& table) = nullptr;
 

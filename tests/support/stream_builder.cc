@@ -177,6 +177,18 @@ StreamBuilder& StreamBuilder::fork(std::uint32_t child_pid, bool followed) {
   return raw(bytes_of(record));
 }
 
+StreamBuilder& StreamBuilder::write_gc(wire_kind kind, std::int32_t trigger) {
+  wire_gc record{};
+  record.header = header(kind, sizeof(record));
+  record.cgroup_id = kCgroupId;
+  record.trigger = trigger;
+  copy_comm(comm_, record.comm);
+  return raw(bytes_of(record));
+}
+
+StreamBuilder& StreamBuilder::gc_start(std::int32_t trigger) { return write_gc(WIRE_GC_START, trigger); }
+StreamBuilder& StreamBuilder::gc_end() { return write_gc(WIRE_GC_END, WIRE_GC_UNKNOWN); }
+
 StreamBuilder& StreamBuilder::exec() {
   wire_exec record{};
   record.header = header(WIRE_EXEC, sizeof(record));

@@ -73,6 +73,8 @@ class StreamBuilder {
   StreamBuilder& plain(const CallSpec& call, std::uint64_t begin_at_ns, std::int64_t ret, const wire_walk& walk = {});
   StreamBuilder& stack(std::uint64_t key, const std::vector<std::uint64_t>& addresses);
   StreamBuilder& fork(std::uint32_t child_pid, bool followed);
+  StreamBuilder& gc_start(std::int32_t trigger = WIRE_GC_HEAP);
+  StreamBuilder& gc_end();
   StreamBuilder& exec();
   StreamBuilder& exit(std::int32_t wait_status);
 
@@ -88,6 +90,7 @@ class StreamBuilder {
   std::string joined() const;
 
  private:
+  StreamBuilder& write_gc(wire_kind kind, std::int32_t trigger);
   StreamBuilder& write_pages(std::uint64_t begin_ns, const ChunkSpec& chunk, std::uint32_t flags);
   wire_header header(wire_kind kind, std::size_t bytes) const;
   void fill_call(wire_call& record, const CallSpec& call, std::uint64_t begin_ns) const;

@@ -59,6 +59,7 @@ TEST(Options, Defaults) {
   EXPECT_EQ(options.ready_fd, std::nullopt);
   EXPECT_EQ(options.ring_bytes, std::uint64_t{16} << 20);
   EXPECT_TRUE(options.page_walk);
+  EXPECT_TRUE(options.gc_marks);
   EXPECT_FALSE(options.quiet);
   EXPECT_FALSE(options.verbose);
   EXPECT_EQ(options.argv, (Words{"madvtrace", "-p", "7"}));
@@ -113,9 +114,10 @@ TEST(Options, Labels) {
 }
 
 TEST(Options, Switches) {
-  const Options options = accepted({"-f", "--no-page-walk", "-p", "1"});
+  const Options options = accepted({"-f", "--no-page-walk", "--no-gc-marks", "-p", "1"});
   EXPECT_TRUE(options.follow_forks);
   EXPECT_FALSE(options.page_walk);
+  EXPECT_FALSE(options.gc_marks);
   EXPECT_TRUE(accepted({"--follow-forks", "-p", "1"}).follow_forks);
 }
 

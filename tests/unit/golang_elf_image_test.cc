@@ -123,8 +123,29 @@ TEST(ElfImage, RefusesWhatIsNoProgram) {
   std::array<int, 2> ends{};
   ASSERT_EQ(::pipe(ends.data()), 0);
   const UniqueFd writer(ends[1]);
-  EXPECT_FALSE(ElfImage::open(UniqueFd(ends[0]), "pipe"));
+  const auto pipe = ElfImage::open(UniqueFd(ends[0]), "pipe");
+  ASSERT_FALSE(pipe);
+  EXPECT_EQ(pipe.error().message, "pipe: not a regular file");
   EXPECT_FALSE(ElfImage::open(UniqueFd(), "nothing"));
+}
+
+TEST(ElfImage, TablesHaveLimits) {
+  const auto with_segments = [](std::size_t count) {
+    ElfBuilder elf;
+    for (std::size_t number = 0; number < count; ++number) elf.segment(number * 0x1000, PF_R, "x");
+    return open_bytes(elf.build());
+  };
+  EXPECT_TRUE(with_segments(ElfImage::kSegmentsLimit));
+  EXPECT_FALSE(with_segments(ElfImage::kSegmentsLimit + 1));
+  const auto sections = [](std::size_t count) {
+    ElfBuilder elf;
+    elf.segment(0x1000, PF_R, "x");
+    // Beside the empty one in front, and .shstrtab.
+    for (std::size_t number = 2; number < count; ++number) elf.section("s", 0x1000, 1);
+    return open_bytes(elf.build())->sections().size();
+  };
+  EXPECT_EQ(sections(ElfImage::kSectionsLimit), ElfImage::kSectionsLimit - 1);
+  EXPECT_EQ(sections(ElfImage::kSectionsLimit + 1), 0U);
 }
 
 TEST(ElfImage, SegmentsThatTheKernelWouldRefuseAreLeftOut) {

@@ -146,8 +146,9 @@ TEST(Pclntab, RefusesTablesThatDoNotHoldTogether) {
   EXPECT_TRUE(spoilt([](std::string& table) { put<std::uint16_t>(table, 4, 1); }));
   EXPECT_TRUE(spoilt([](std::string& table) { put<std::uint8_t>(table, 6, 2); }));
   EXPECT_TRUE(spoilt([](std::string& table) { put<std::uint8_t>(table, 7, 4); })) << "32-bit";
-  for (const std::uint64_t count : {std::uint64_t{0}, std::uint64_t{1} << 32, UINT64_MAX, UINT64_MAX / 8,
-                                    std::uint64_t{Pclntab::kFunctionsLimit}, std::uint64_t{7}}) {
+  for (const std::uint64_t count :
+       {std::uint64_t{0}, std::uint64_t{1} << 32, UINT64_MAX, UINT64_MAX / 8, std::uint64_t{Pclntab::kFunctionsLimit},
+        std::uint64_t{GoImage::functions().size() + 1}}) {
     std::string bytes = GoImage{}.build();
     const std::size_t at = bytes.find(ByteWriter().add<std::uint32_t>(0xfffffff0).bytes());
     put(bytes, at + 8, count);
@@ -170,15 +171,44 @@ TEST(Pclntab, RefusesTablesThatDoNotHoldTogether) {
   EXPECT_TRUE(spoilt([](std::string& table) { put<std::int32_t>(table, table.size() - 36, -1); })) << "a name";
 }
 
+TEST(Pclntab, TheSectionLeadsToTheModule) {
+  GoImage image{.layout = PclntabLayout::kGo120, .text_in_module = true, .table_pointers = 15};
+  EXPECT_TRUE(read_table(image));
+  image.table_pointers = 16;
+  EXPECT_TRUE(read_table(image));
+  image.with_sections = false;
+  EXPECT_FALSE(read_table(image)) << "enough looked at";
+  image.table_pointers = 15;
+  EXPECT_TRUE(read_table(image));
+}
+
 // A file that looks like a table everywhere must not take for ever.
 TEST(Pclntab, DoesNotTryForEver) {
-  ByteWriter tables;
-  while (tables.size() < 4U << 20) {
-    tables.add<std::uint32_t>(0xfffffff1).add<std::uint32_t>(0x08010000).add<std::uint64_t>(1'000);
-  }
-  ElfBuilder elf;
-  elf.segment(0x400000, PF_R | PF_X, tables.bytes());
-  EXPECT_FALSE(Pclntab::read(*open_bytes(elf.build())));
+  const auto with_decoys = [](std::size_t count) {
+    std::string bytes = GoImage{.with_sections = false}.build();
+    const std::size_t text = bytes.find(std::string(64, '\xcc'));
+    for (std::size_t number = 0; number < count; ++number) {
+      put<std::uint64_t>(bytes, text + number * 16, 0x08010000fffffff1);
+    }
+    return bytes;
+  };
+  EXPECT_TRUE(Pclntab::read(*open_bytes(with_decoys(7))));
+  EXPECT_FALSE(Pclntab::read(*open_bytes(with_decoys(8))));
+}
+
+TEST(Pclntab, TheNumberOfFunctionsHasALimit) {
+  // Nothing but empty functions at the beginning of the text, all with one record: zeros.
+  const auto with_functions = [](std::uint64_t count) {
+    ByteWriter table;
+    table.add<std::uint64_t>(0x08010000fffffff1).add(count).add<std::uint64_t>(0).add(GoImage::kText);
+    table.add<std::uint64_t>(72).pad_to(64).add<std::uint64_t>(80).text("name").pad_to(80 + (count * 2 + 1) * 4);
+    ElfBuilder elf;
+    elf.segment(GoImage::kText, PF_R | PF_X, "code");
+    elf.segment(0x10000000, PF_R, table.bytes());
+    return Pclntab::read(*open_bytes(elf.build()));
+  };
+  EXPECT_TRUE(with_functions(Pclntab::kFunctionsLimit));
+  EXPECT_FALSE(with_functions(Pclntab::kFunctionsLimit + 1));
 }
 
 TEST(Pclntab, ProgramsThatAreNotGosHaveNone) {

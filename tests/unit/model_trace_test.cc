@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -124,7 +125,7 @@ TEST(Trace, ASampleOfAProcessThatIsGoneIsDropped) {
 
 TEST(Trace, AnExecBeginsTheMemoryAnew) {
   StreamBuilder stream;
-  stream.start().add(Sample{.rss_bytes = 1'000, .lazyfree_bytes = 5});
+  stream.start().add(ProcessInfo{.gc_marks = "yes"}).add(Sample{.rss_bytes = 1'000, .lazyfree_bytes = 5});
   stream.at(9).on(100, 101).begin(test::munmap(0x1000, 0x1000), walked(1));
   stream.at(10).on(100, 100).named("next").exec();
   stream.add(ProcessInfo{.comm = "next", .exe = "/next"}).add(Sample{.rss_bytes = 7}).finish();
@@ -133,6 +134,7 @@ TEST(Trace, AnExecBeginsTheMemoryAnew) {
   const ProcessTotals& process = run.totals().processes[0];
   EXPECT_EQ(process.comm, "next");
   EXPECT_EQ(process.exe, "/next");
+  EXPECT_EQ(process.gc_marks, "");
   EXPECT_EQ(process.first_sample->rss_bytes, 7U);
   EXPECT_EQ(process.largest_rss_bytes, 7U);
   EXPECT_EQ(process.lazyfree_at_start_bytes, std::nullopt);
@@ -144,6 +146,56 @@ TEST(Trace, AnExecBeginsTheMemoryAnew) {
   EXPECT_EQ(run.log.calls[1].call, CallKind::kExec);
   EXPECT_EQ(comm_text(run.log.calls[1].comm), "next");
   EXPECT_EQ(run.log.calls[1].quality, std::nullopt);
+}
+
+TEST(Trace, CollectionsAreMarkers) {
+  StreamBuilder stream;
+  stream.start().add(ProcessInfo{.comm = "server", .gc_marks = "yes"});
+  stream.at(1 * kMsNs).on(100, 101).gc_start(WIRE_GC_TIME).at(3 * kMsNs).on(100, 102).gc_end();
+  stream.at(4 * kMsNs).gc_start(WIRE_GC_UNKNOWN).finish();
+  const TraceRun run(stream);
+  ASSERT_EQ(run.log.calls.size(), 3U);
+  const CallRow& start = run.log.calls[0];
+  EXPECT_EQ(start.call, CallKind::kGcStart);
+  EXPECT_EQ(start.mono_ns, kStartMonoNs + 1 * kMsNs);
+  EXPECT_EQ(start.tid, 101U);
+  EXPECT_EQ(comm_text(start.comm), "server");
+  EXPECT_EQ(start.cgroup_id, 4242U);
+  EXPECT_EQ(start.ret, 1);
+  EXPECT_EQ(start.quality, std::nullopt);
+  EXPECT_EQ(run.log.calls[1].call, CallKind::kGcEnd);
+  EXPECT_EQ(run.log.calls[1].ret, std::nullopt);
+  EXPECT_EQ(run.log.calls[2].ret, std::nullopt) << "an unknown trigger is no heap trigger";
+  EXPECT_EQ(run.totals().call_rows, 3U);
+  const ProcessTotals& process = run.totals().processes.at(0);
+  EXPECT_EQ(process.gc_marks, "yes");
+  EXPECT_EQ(process.gc_cycles, 1U) << "the second one has not ended";
+  EXPECT_TRUE(process.calls.empty()) << "they are no calls";
+}
+
+// Go runs a function's entry again after it has found a larger stack.
+TEST(Trace, AnEntryThatRunsTwiceIsOneStart) {
+  StreamBuilder stream;
+  stream.start().on(100, 101).at(1 * kMsNs).gc_start().at(2 * kMsNs).gc_start().gc_end();
+  EXPECT_EQ(TraceRun(stream).log.calls.size(), 2U);
+  EXPECT_EQ(TraceRun(stream).log.calls.at(0).mono_ns, kStartMonoNs + 1 * kMsNs) << "the first is when it began";
+
+  const auto starts_of = [](StreamBuilder& more) {
+    const auto calls = TraceRun(more).log.calls;
+    return std::count_if(calls.begin(), calls.end(), [](const CallRow& row) { return row.call == CallKind::kGcStart; });
+  };
+  // The next collection may start on the same thread,
+  stream.gc_start();
+  EXPECT_EQ(starts_of(stream), 2);
+  // and where an end was lost, it does so without one between.
+  stream.lost(1).gc_start();
+  EXPECT_EQ(starts_of(stream), 3);
+  // Another thread cannot be in the same entry, and is not in the same process,
+  stream.on(100, 102).gc_start().on(200, 201).gc_start();
+  EXPECT_EQ(starts_of(stream), 5);
+  // and what a process was before its exec, or before its pid was another's, is no matter.
+  stream.exec().gc_start().exit(0).gc_start();
+  EXPECT_EQ(starts_of(stream), 7);
 }
 
 TEST(Trace, APidThatIsUsedAgainIsAnotherProcess) {

@@ -168,8 +168,13 @@ TEST(CsvTables, ASampleFillsItsColumns) {
                                  .swap_bytes = 8,
                                  .page_tables_bytes = 11,
                                  .lazyfree_bytes = 9,
-                                 .anon_huge_bytes = 12}};
-  EXPECT_EQ(line_of(row), "1,2,3,4,5,6,7,8,9,,11,12,,,,,,,,,,,,,,\n");
+                                 .anon_huge_bytes = 12,
+                                 .group = {.usage_bytes = 13,
+                                           .working_set_bytes = 14,
+                                           .inactive_file_bytes = 15,
+                                           .limit_bytes = 16,
+                                           .deferred_split_bytes = 27}}};
+  EXPECT_EQ(line_of(row), "1,2,3,4,5,6,7,8,9,,11,12,13,14,15,16,,,,,,,,,,,27\n");
 }
 
 TEST(CsvTables, EveryLineHasAsManyFieldsAsItsHeader) {
@@ -190,7 +195,7 @@ TEST(CsvTables, HeadersAreWhatTheyWere) {
             "pending_bytes,page_tables_bytes,anon_huge_bytes,cgroup_usage_bytes,cgroup_working_set_bytes,"
             "cgroup_inactive_file_bytes,cgroup_limit_bytes,go_heap_sys_bytes,go_heap_inuse_bytes,go_heap_idle_bytes,"
             "go_heap_released_bytes,go_stack_inuse_bytes,go_next_gc_bytes,go_num_gc,go_pause_total_ns,go_mallocs,"
-            "go_frees\n");
+            "go_frees,cgroup_deferred_split_bytes\n");
   EXPECT_EQ(kStacksHeader, "stack_id,frames\n");
 }
 

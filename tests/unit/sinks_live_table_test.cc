@@ -57,6 +57,18 @@ TEST(LiveTable, ALineAnIntervalWithWhatHappenedInIt) {
   EXPECT_EQ(second[0], "  1.0s     100 server         16.0 MiB   -4.0 MiB        0        0 B          -");
 }
 
+TEST(LiveTable, MarkersAreNoCalls) {
+  LiveTable table;
+  for (const CallKind kind : {CallKind::kExec, CallKind::kGcStart, CallKind::kGcEnd}) {
+    CallRow marker = release(100, kMiB);
+    marker.call = kind;
+    table.on_call(marker);
+  }
+  table.on_sample(sample(100, 5 * kSecondNs, 20 * kMiB));
+  EXPECT_EQ(lines(table.take_interval(0)).back(),
+            "  0.0s     100 server         20.0 MiB                   0        0 B          -");
+}
+
 TEST(LiveTable, FitsEightyColumns) {
   LiveTable table;
   for (std::uint32_t pid = 4'000'000; pid < 4'000'030; ++pid) {

@@ -106,6 +106,27 @@ TEST(SummaryText, SaysWhatHappened) {
   EXPECT_FALSE(contains(text, "INCOMPLETE")) << text;
 }
 
+TEST(SummaryText, SaysWhatLeftRssAndIsChargedAllTheSame) {
+  RunTotals totals = a_run();
+  ProcessTotals& process = totals.processes.at(0);
+  EXPECT_FALSE(contains(summary_text(totals), "cgroup"));
+  process.first_sample->group = {.usage_bytes = 1100 * kMiB, .working_set_bytes = 1000 * kMiB};
+  process.last_sample->group = {.usage_bytes = 1090 * kMiB,
+                                .working_set_bytes = 990 * kMiB,
+                                .limit_bytes = 2048 * kMiB,
+                                .deferred_split_bytes = kMiB / 2};
+  const std::string nothing_deferred = summary_text(totals);
+  EXPECT_TRUE(contains(nothing_deferred, "cgroup charge 1.1 GiB -> 1.1 GiB (limit 2.0 GiB)")) << nothing_deferred;
+  EXPECT_FALSE(contains(nothing_deferred, "still charged")) << nothing_deferred;
+  process.last_sample->group.deferred_split_bytes = 500 * kMiB;
+  const std::string deferred = summary_text(totals);
+  EXPECT_TRUE(contains(deferred, "500.0 MiB left RSS, but the cgroup is still charged for it")) << deferred;
+  EXPECT_LE(widest_line(deferred), 80U) << deferred;
+  // It was so before the trace began.
+  process.first_sample->group.deferred_split_bytes = 500 * kMiB;
+  EXPECT_FALSE(contains(summary_text(totals), "still charged"));
+}
+
 TEST(SummaryText, TheUnknownIsNeverZero) {
   RunTotals totals = a_run();
   ProcessTotals& process = totals.processes[0];
@@ -190,9 +211,9 @@ TEST(SummaryJson, HasEveryKey) {
                           "duration_ns", "processes", "totals", "delays", "lost", "self", "complete"}) {
     EXPECT_TRUE(json.contains(key)) << key;
   }
-  for (const char* key :
-       {"pid", "start_ts_ns", "exe", "build_id", "go_version", "godebug", "expected_advice", "cgroup", "books",
-        "lazyfree_at_start_bytes", "verdict", "calls", "delays", "rss_at_start_bytes", "rss_at_end_bytes"}) {
+  for (const char* key : {"pid", "start_ts_ns", "exe", "build_id", "go_version", "godebug", "expected_advice", "cgroup",
+                          "books", "lazyfree_at_start_bytes", "verdict", "calls", "delays", "rss_at_start_bytes",
+                          "rss_at_end_bytes", "gc_marks", "gc_cycles"}) {
     EXPECT_TRUE(json.at("processes").at(0).contains(key)) << key;
   }
   for (const char* key : {"cpu_ns", "max_rss_bytes"}) EXPECT_TRUE(json.at("self").contains(key)) << key;
@@ -229,6 +250,20 @@ TEST(SummaryJson, SaysWhatHappened) {
       EXPECT_EQ(calls.at("unknown_resident_calls"), 3);
     }
   }
+}
+
+TEST(SummaryJson, CollectionsAreCountedWhereTheyAreSeen) {
+  const auto process_with = [](const std::string& gc_marks, std::uint64_t cycles) {
+    RunTotals totals = a_run();
+    totals.processes[0].gc_marks = gc_marks;
+    totals.processes[0].gc_cycles = cycles;
+    return Json::parse(summary_json(totals)).at("processes").at(0);
+  };
+  EXPECT_EQ(process_with("yes", 0).at("gc_cycles"), 0);
+  EXPECT_EQ(process_with("yes", 7).at("gc_cycles"), 7);
+  EXPECT_EQ(process_with("refused", 0).at("gc_cycles"), nullptr) << "unknown, not 0";
+  EXPECT_EQ(process_with("refused", 0).at("gc_marks"), "refused");
+  EXPECT_EQ(process_with("", 0).at("gc_marks"), nullptr);
 }
 
 TEST(SummaryJson, TheTotalsAreTheSumOfTheProcesses) {

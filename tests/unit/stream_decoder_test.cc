@@ -61,7 +61,7 @@ std::vector<std::string> one_of_each_kind() {
   StreamBuilder stream;
   stream.begin(test::munmap(0x1000, 0x1000), walked(1)).range(0, 0x2000, 0x1000, walked(1)).end(0, 0);
   stream.plain(test::madvise(0x1000, 0x1000, 15), 0, 0);
-  stream.stack(7, {1, 2, 3}).fork(12, true).exec().exit(0);
+  stream.stack(7, {1, 2, 3}).fork(12, true).gc_start().gc_end().exec().exit(0);
   stream.start();  // two kinds of the collector's
   stream.add(ClockAnchor{.utc_minus_mono_ns = -5}).add(Sample{.rss_bytes = 1}).add(Frames{.stack_key = 7, .text = "f"});
   stream.add(Loss{.cause = "ring", .count = 1}).add(CommandEnd{.pid = 1, .wait_status = 2});
@@ -110,6 +110,35 @@ TEST(Decoder, ReadsEveryFlag) {
   EXPECT_TRUE(decode_as<ReleaseBegin>(with<std::uint32_t>(a_call(), walk_flags, WIRE_WALK_SAMPLED)).walk.sampled);
   EXPECT_TRUE(
       decode_as<ReleaseBegin>(with<std::uint32_t>(a_call(), walk_flags, WIRE_WALK_CLEAN_UNKNOWN)).walk.clean_unknown);
+}
+
+TEST(Decoder, ReadsTheStartAndTheEndOfACollection) {
+  StreamBuilder stream;
+  stream.at(5).on(10, 11).named("worker").lost(3).gc_start(WIRE_GC_FORCED);
+  const auto start = decode_as<GcMark>(last(stream));
+  EXPECT_EQ(start.stamp.mono_ns, kStartMonoNs + 5);
+  EXPECT_EQ(start.stamp.pid, 10U);
+  EXPECT_EQ(start.stamp.tid, 11U);
+  EXPECT_EQ(start.stamp.lost, 3U);
+  EXPECT_TRUE(start.is_start);
+  EXPECT_EQ(start.trigger, GcTrigger::kForced);
+  EXPECT_EQ(start.cgroup_id, 4242U);
+  EXPECT_EQ(std::string_view(start.comm.data()), "worker");
+  const auto end = decode_as<GcMark>(last(stream.gc_end()));
+  EXPECT_FALSE(end.is_start);
+  EXPECT_EQ(end.trigger, std::nullopt);
+}
+
+// It comes out of a register of the traced program, which may have anything there.
+TEST(Decoder, ATriggerThatIsNoneIsUnknown) {
+  StreamBuilder stream;
+  EXPECT_EQ(decode_as<GcMark>(last(stream.gc_start(WIRE_GC_HEAP))).trigger, GcTrigger::kHeap);
+  EXPECT_EQ(decode_as<GcMark>(last(stream.gc_start(WIRE_GC_TIME))).trigger, GcTrigger::kTime);
+  for (const std::int32_t trigger : {-1, 3, 255, INT32_MIN, INT32_MAX}) {
+    EXPECT_EQ(decode_as<GcMark>(last(stream.gc_start(trigger))).trigger, std::nullopt) << trigger;
+  }
+  const std::string end = with<std::int32_t>(last(stream.gc_end()), offsetof(wire_gc, trigger), WIRE_GC_TIME);
+  EXPECT_EQ(decode_as<GcMark>(end).trigger, std::nullopt) << "an end has none";
 }
 
 TEST(Decoder, ReadsAPlainCall) {
@@ -253,7 +282,7 @@ TEST(Decoder, RefusesAnotherSizeThanItHas) {
 }
 
 TEST(Decoder, RefusesUnknownKinds) {
-  for (const std::uint16_t kind : std::initializer_list<std::uint16_t>{0, 10, 63, 73, 65535}) {
+  for (const std::uint16_t kind : std::initializer_list<std::uint16_t>{0, WIRE_KERNEL_KINDS, 63, 73, 65535}) {
     const Decoded decoded = decode(with(a_call(), offsetof(wire_header, kind), kind));
     EXPECT_FALSE(decoded.event) << kind;
     EXPECT_EQ(decoded.error, DecodeError::kUnknownKind) << kind;

@@ -263,12 +263,12 @@ TEST_F(Recording, AnotherVersionIsRefused) {
   const std::string whole = written(small_chunks());
   for (const std::size_t member : {offsetof(RecordingHeader, version), offsetof(RecordingHeader, wire_version)}) {
     std::string newer = whole;
-    newer[member] = 2;
+    ++newer[member];
     test::write_all(path(), newer);
     const Result<RecordingReader> reader = RecordingReader::open(path());
     ASSERT_FALSE(reader);
     EXPECT_EQ(reader.error().code, ExitCode::kUsage);
-    EXPECT_NE(reader.error().message.find("this madvtrace reads 1.1"), std::string::npos) << reader.error().message;
+    EXPECT_NE(reader.error().message.find("this madvtrace reads 1.2"), std::string::npos) << reader.error().message;
   }
 }
 

@@ -71,6 +71,10 @@ const std::map<std::string, Layout>& expected() {
        {sizeof(wire_exit),
         {MEMBER(wire_exit, header), MEMBER(wire_exit, cgroup_id), MEMBER(wire_exit, wait_status),
          MEMBER(wire_exit, reserved), MEMBER(wire_exit, comm)}}},
+      {"wire_gc",
+       {sizeof(wire_gc),
+        {MEMBER(wire_gc, header), MEMBER(wire_gc, cgroup_id), MEMBER(wire_gc, trigger), MEMBER(wire_gc, reserved),
+         MEMBER(wire_gc, comm)}}},
       {"wire_walk_job",
        {sizeof(wire_walk_job),
         {MEMBER(wire_walk_job, pid), MEMBER(wire_walk_job, gone), MEMBER(wire_walk_job, addr),
@@ -84,7 +88,9 @@ const std::map<std::string, Layout>& expected() {
       {"wire_walk_request",
        {sizeof(wire_walk_request), {MEMBER(wire_walk_request, jobs), MEMBER(wire_walk_request, reserved)}}},
       {"wire_target",
-       {sizeof(wire_target), {MEMBER(wire_target, mm), MEMBER(wire_target, flags), MEMBER(wire_target, reserved)}}},
+       {sizeof(wire_target),
+        {MEMBER(wire_target, mm), MEMBER(wire_target, flags), MEMBER(wire_target, reserved),
+         MEMBER(wire_target, reclaimed_pages)}}},
   };
   return layouts;
 }

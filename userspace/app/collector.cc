@@ -29,13 +29,16 @@ Collector::Collector(BpfSession& session, const ProcRoot& proc, Outputs& outputs
       recording_(std::move(recording)),
       trace_(outputs),
       pipeline_(trace_),
-      stacks_(proc),
+      runtimes_(proc, modules_),
+      stacks_(proc, modules_),
       look_budget_(walk_budget / 2),
       sample_budget_(walk_budget / 2),
-      sampler_(proc, session.walker(), sample_budget_),
-      reclaim_runs_(session.reclaim_runs()),
+      groups_(proc),
+      sampler_(proc, session.walker(), sample_budget_, groups_, runtimes_),
+      reclaimed_pages_(session.reclaimed_pages()),
       reclaim_checked_ns_(mono_now_ns()),
       budget_passed_ns_(reclaim_checked_ns_) {
+  if (GcProbes* const probes = session.gc_probes()) gc_marks_.emplace(*probes, proc, modules_);
   if (recording_) tee_.add(*recording_);
   tee_.add(pipeline_);
   tee_.add(targets_);
@@ -62,15 +65,37 @@ Result<bool> Collector::drain(bool all) {
 }
 
 void Collector::notice_reclaim() {
-  const std::array<std::uint64_t, 3> runs = session_.reclaim_runs();
+  const ReclaimedPages pages = session_.reclaimed_pages();
   const std::uint64_t now_ns = mono_now_ns();
-  for (std::size_t i = 0; i < runs.size(); ++i) {
-    if (runs.at(i) == reclaim_runs_.at(i)) continue;
+  for (std::size_t i = 0; i < pages.size(); ++i) {
+    const std::uint64_t more = pages.at(i) - reclaimed_pages_.at(i);
+    if (more == 0) continue;
     reclaimed_since_look_ = true;
-    emit(Reclaim{.by = static_cast<Reclaimer>(i), .from_ns = reclaim_checked_ns_, .to_ns = now_ns});
+    const auto by = static_cast<Reclaimer>(i);
+    if (by == Reclaimer::kSelf) {
+      notice_reclaim_by_targets(now_ns);
+    } else {
+      emit(Reclaim{.by = by,
+                   .from_ns = reclaim_checked_ns_,
+                   .to_ns = now_ns,
+                   .pages = by == Reclaimer::kKswapd ? std::nullopt : std::optional(more)});
+    }
   }
-  reclaim_runs_ = runs;
+  reclaimed_pages_ = pages;
   reclaim_checked_ns_ = now_ns;
+}
+
+void Collector::notice_reclaim_by_targets(std::uint64_t now_ns) {
+  std::map<std::uint32_t, std::uint64_t> by;
+  for (const std::uint32_t pid : targets_.pids()) {
+    const std::uint64_t pages = session_.reclaimed_pages_by(pid);
+    const std::uint64_t before = reclaimed_by_.contains(pid) ? reclaimed_by_.at(pid) : 0;
+    if (pages != 0) by[pid] = pages;
+    if (pages <= before) continue;
+    emit(Reclaim{
+        .by = Reclaimer::kSelf, .from_ns = reclaim_checked_ns_, .to_ns = now_ns, .pages = pages - before, .pid = pid});
+  }
+  reclaimed_by_ = std::move(by);
 }
 
 void Collector::pass_budgets() {
@@ -114,14 +139,24 @@ Status Collector::last_look() {
 Status Collector::look_if_reclaimed() { return reclaimed_since_look_ ? look_at_watched(/*always=*/false) : Status{}; }
 
 void Collector::look_at_changed_processes() {
-  for (const std::uint32_t pid : targets_.take_changed()) {
+  for (const std::uint32_t pid : targets_.take_ended()) {
+    if (gc_marks_) gc_marks_->detach(pid);
+    runtimes_.forget(pid);
+  }
+  for (const auto& [pid, forked] : targets_.take_changed()) {
     if (!targets_.pids().contains(pid)) continue;
-    if (const auto info = describe_process(proc_, pid)) emit(*info);
+    auto info = describe_process(proc_, pid);
+    // A child that a Go program has forked collects nothing before its exec; until then
+    // its address space may even be its parent's (vfork).
+    if (info && gc_marks_ && !forked) info->gc_marks = gc_marks_->attach(pid);
+    if (info && !forked) info->go = runtimes_.look_at(pid);
+    if (info) emit(*info);
     if (const auto sample = sampler_.sample(pid, /*always=*/false)) emit(*sample);
   }
 }
 
 void Collector::sample_all(bool always) {
+  groups_.new_interval();
   for (const std::uint32_t pid : targets_.pids()) {
     if (const auto sample = sampler_.sample(pid, always)) emit(*sample);
   }

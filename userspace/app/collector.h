@@ -16,6 +16,9 @@
 #include <optional>
 #include <string>
 
+#include "app/gc_marks.h"
+#include "app/go_modules.h"
+#include "app/go_runtimes.h"
 #include "app/live_targets.h"
 #include "app/outputs.h"
 #include "app/pipeline.h"
@@ -55,6 +58,7 @@ class Collector {
  private:
   void look_at_changed_processes();
   void notice_reclaim();
+  void notice_reclaim_by_targets(std::uint64_t now_ns);
   void pass_budgets();
   Status look_at_watched(bool always);
   void sample_all(bool always);
@@ -70,13 +74,18 @@ class Collector {
   Trace trace_;
   Pipeline pipeline_;
   LiveTargets targets_;
+  GoModules modules_;
+  GoRuntimes runtimes_;
   StackSymbols stacks_;
   WalkBudget look_budget_;    // half of the budget for the watched pages,
   WalkBudget sample_budget_;  // half for the samples
+  GroupBooks groups_;
   Sampler sampler_;
+  std::optional<GcMarks> gc_marks_;
   Tee tee_;
   std::map<std::string, std::uint64_t> losses_told_;
-  std::array<std::uint64_t, 3> reclaim_runs_{};
+  ReclaimedPages reclaimed_pages_{};                     // of the whole machine, at the last notice
+  std::map<std::uint32_t, std::uint64_t> reclaimed_by_;  // of them, by a target
   std::uint64_t reclaim_checked_ns_ = 0;
   bool reclaimed_since_look_ = false;
   std::uint64_t budget_passed_ns_ = 0;

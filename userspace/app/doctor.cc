@@ -33,10 +33,11 @@ std::string kernel_name() {
   return std::string(kernel.release) + " " + kernel.machine;
 }
 
-// The page walk has a substitute; everything else of the tier is needed.
+// The page walk has a substitute, and the rest can do without stacks and marks.
 bool base_tier_works(const std::vector<Finding>& findings) {
   return std::all_of(findings.begin(), findings.end(), [](const Finding& finding) {
-    return finding.answer == Answer::kYes || finding.what == "page walk" || finding.what == "user stacks";
+    return finding.answer == Answer::kYes || finding.what == "page walk" || finding.what == "user stacks" ||
+           finding.what == "gc marks (uprobe)";
   });
 }
 

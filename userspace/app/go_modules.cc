@@ -20,7 +20,9 @@ std::shared_ptr<const GoModule> read_module(UniqueFd fd, bool executable, const 
   if (!image || (!executable && !says_go(*image))) return nullptr;
   Result<Pclntab> functions = Pclntab::read(*image);
   if (!functions) return nullptr;
-  return std::make_shared<const GoModule>(GoModule{.segments = image->segments(), .functions = std::move(*functions)});
+  return std::make_shared<const GoModule>(GoModule{.image = *image,
+                                                   .functions = std::move(*functions),
+                                                   .build = executable ? read_build_info(*image) : BuildInfo{}});
 }
 
 }  // namespace
@@ -28,7 +30,7 @@ std::shared_ptr<const GoModule> read_module(UniqueFd fd, bool executable, const 
 // From the file's offset and not by a load bias, which for a library would take its
 // other mappings too.
 std::optional<GoFunction> GoModule::at(std::uint64_t file_offset) const {
-  for (const ElfSegment& segment : segments) {
+  for (const ElfSegment& segment : segments()) {
     if (!segment.executable || file_offset < segment.offset) continue;
     const std::uint64_t distance = file_offset - segment.offset;
     if (distance < segment.addresses.bytes()) return functions.at(segment.addresses.begin + distance);

@@ -18,14 +18,18 @@
 #include <vector>
 
 #include "base/unique_fd.h"
+#include "golang/build_info.h"
 #include "golang/elf_image.h"
 #include "golang/pclntab.h"
 
 namespace madvtrace {
 
 struct GoModule {
-  std::vector<ElfSegment> segments;
+  ElfImage image;
   Pclntab functions;
+  BuildInfo build;  // of an executable; of a library nothing
+
+  const std::vector<ElfSegment>& segments() const { return image.segments(); }
 
   // The function at an offset in the file; nothing where there is no Go code.
   std::optional<GoFunction> at(std::uint64_t file_offset) const;

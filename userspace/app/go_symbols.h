@@ -28,7 +28,8 @@ class GoSymbols {
   static constexpr std::size_t kProcesses = 4096;
   static constexpr std::size_t kCodeMappings = 4096;  // of a process
 
-  explicit GoSymbols(const ProcRoot& proc) : proc_(proc) {}
+  // Both must outlive this.
+  GoSymbols(const ProcRoot& proc, GoModules& modules) : proc_(proc), modules_(modules) {}
 
   // Looks at a process, unless it has before. False: it is gone.
   bool look_at(std::uint32_t pid);
@@ -60,7 +61,7 @@ class GoSymbols {
   void look_into(std::uint32_t pid, Code& code);
 
   const ProcRoot& proc_;
-  GoModules modules_;
+  GoModules& modules_;
   std::unordered_map<std::uint32_t, Process> processes_;
 };
 

@@ -17,21 +17,23 @@ void LiveTargets::on_record(RecordBytes record) {
   if (header.kind != WIRE_FORK && header.kind != WIRE_EXEC && header.kind != WIRE_EXIT) return;
   const Decoded decoded = decode_record(record);
   if (!decoded.event) return;
-  if (const auto* fork = std::get_if<Fork>(&*decoded.event); fork != nullptr && fork->followed) add(fork->child_pid);
-  if (const auto* exec = std::get_if<Exec>(&*decoded.event)) changed_.push_back(exec->stamp.pid);
+  if (const auto* fork = std::get_if<Fork>(&*decoded.event); fork != nullptr && fork->followed) {
+    add(fork->child_pid, /*forked=*/true);
+  }
+  if (const auto* exec = std::get_if<Exec>(&*decoded.event)) changed_.push_back({.pid = exec->stamp.pid});
   if (const auto* exit = std::get_if<Exit>(&*decoded.event)) remove(exit->stamp.pid);
 }
 
-void LiveTargets::add(std::uint32_t pid) {
+void LiveTargets::add(std::uint32_t pid, bool forked) {
   had_any_ = true;
-  if (pids_.insert(pid).second) changed_.push_back(pid);
+  if (pids_.insert(pid).second) changed_.push_back({.pid = pid, .forked = forked});
 }
 
 void LiveTargets::remove(std::uint32_t pid) {
   if (pids_.erase(pid) != 0) ended_.push_back(pid);
 }
 
-std::vector<std::uint32_t> LiveTargets::take_changed() { return std::exchange(changed_, {}); }
+std::vector<LiveTargets::Change> LiveTargets::take_changed() { return std::exchange(changed_, {}); }
 std::vector<std::uint32_t> LiveTargets::take_ended() { return std::exchange(ended_, {}); }
 
 }  // namespace madvtrace

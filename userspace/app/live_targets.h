@@ -15,20 +15,26 @@ class LiveTargets : public RecordSink {
  public:
   void on_record(RecordBytes record) override;
 
-  void add(std::uint32_t pid);
+  void add(std::uint32_t pid) { add(pid, /*forked=*/false); }
   void remove(std::uint32_t pid);  // one whose end the stream did not tell
 
   const std::set<std::uint32_t>& pids() const { return pids_; }
   bool had_any() const { return had_any_; }
 
+  struct Change {
+    std::uint32_t pid = 0;
+    bool forked = false;  // new, and running its parent's program still
+  };
   // Processes that are new, or run another program, since the last call.
-  std::vector<std::uint32_t> take_changed();
+  std::vector<Change> take_changed();
   // Processes that ended since the last call.
   std::vector<std::uint32_t> take_ended();
 
  private:
+  void add(std::uint32_t pid, bool forked);
+
   std::set<std::uint32_t> pids_;
-  std::vector<std::uint32_t> changed_;
+  std::vector<Change> changed_;
   std::vector<std::uint32_t> ended_;
   bool had_any_ = false;
 };

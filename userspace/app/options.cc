@@ -64,6 +64,7 @@ struct Parser {
   std::string ring_size = "16MiB";
   int ready_fd = -1;
   bool no_page_walk = false;
+  bool no_gc_marks = false;
   CLI::App* replay = nullptr;
   CLI::App* doctor = nullptr;
 
@@ -97,6 +98,8 @@ struct Parser {
         ->type_name("BYTES")
         ->group("How");
     app.add_flag("--no-page-walk", no_page_walk, "do not read page tables: resident bytes are sampled")->group("How");
+    app.add_flag("--no-gc-marks", no_gc_marks, "no rows for Go's garbage collections, no breakpoints for them")
+        ->group("How");
     app.add_flag("-v,--verbose", options.verbose, "say what is being done, and libbpf's own messages")->group("How");
     app.set_version_flag("--version", "madvtrace " + std::string(version_text()),
                          "print the version and the git revision");
@@ -192,6 +195,7 @@ Status Parser::take_values() {
     options.ready_fd = ready_fd;
   }
   options.page_walk = !no_page_walk;
+  options.gc_marks = !no_gc_marks;
   return {};
 }
 

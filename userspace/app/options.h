@@ -39,6 +39,7 @@ struct Options {
   std::uint64_t ring_bytes = std::uint64_t{16} << 20;
   bool page_walk = true;
   double walk_budget = 0.01;  // share of one CPU
+  bool gc_marks = true;
   bool quiet = false;
   bool verbose = false;
 

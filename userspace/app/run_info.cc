@@ -16,7 +16,7 @@ std::uint64_t to_ns(const timeval& time) {
 
 }  // namespace
 
-RunInfo describe_run(const Options& options, const Result<DirectMap>& direct_map) {
+RunInfo describe_run(const Options& options, const Result<DirectMap>& direct_map, const Status& gc_marks) {
   utsname kernel{};
   ::uname(&kernel);
   RunInfo info;
@@ -27,6 +27,7 @@ RunInfo describe_run(const Options& options, const Result<DirectMap>& direct_map
   info.labels = options.labels;
   info.capabilities["syscall_tracepoints"] = "yes";
   info.capabilities["page_walk"] = direct_map ? "yes" : direct_map.error().message;
+  info.capabilities["gc_marks"] = gc_marks ? "yes" : gc_marks.error().message;
   info.started_mono_ns = mono_now_ns();
   info.started_utc_ns = utc_now_ns();
   return info;

@@ -8,7 +8,7 @@
 
 namespace madvtrace {
 
-RunInfo describe_run(const Options& options, const Result<DirectMap>& direct_map);
+RunInfo describe_run(const Options& options, const Result<DirectMap>& direct_map, const Status& gc_marks);
 RunEnd describe_end(std::uint64_t ended_mono_ns);
 
 }  // namespace madvtrace

@@ -14,6 +14,13 @@
 #include "symbols/symbolizer.h"
 
 namespace madvtrace {
+namespace {
+
+ResidentIn resident_in(const WalkTotals& totals) {
+  return {.resident_bytes = totals.resident_pages * kPageBytes, .lazyfree_bytes = totals.clean_pages * kPageBytes};
+}
+
+}  // namespace
 
 std::optional<Sample> Sampler::sample(std::uint32_t pid, bool always) {
   Sample sample;
@@ -28,25 +35,56 @@ std::optional<Sample> Sampler::sample(std::uint32_t pid, bool always) {
   sample.rss_shmem_bytes = status->rss_shmem_bytes;
   sample.swap_bytes = status->swap_bytes;
   sample.page_tables_bytes = status->page_tables_bytes;
+  sample.group = groups_.charge_of(pid);
+  GoRuntimes::Reading reading = runtimes_.read(pid, status->vm_size_bytes);
+  sample.go = reading.heap;
+  sample.go_dropped = std::move(reading.dropped);
   if (walker_ != nullptr && (always || budget_.allows())) {
     const std::uint64_t begin_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID);
-    walk(pid, sample);
+    walk(pid, reading.arenas, sample);
     budget_.spend(clock_ns(CLOCK_THREAD_CPUTIME_ID) - begin_ns);
   }
   return sample;
 }
 
-void Sampler::walk(std::uint32_t pid, Sample& sample) {
+SplitRange split_range(const AddressRange& range, const std::vector<AddressRange>& others) {
+  SplitRange split;
+  AddressRange left = range;
+  for (const AddressRange& other : others) {
+    const AddressRange common = left.intersection(other);
+    if (common.empty()) continue;
+    if (left.begin < common.begin) split.outside.push_back({left.begin, common.begin});
+    split.inside.push_back(common);
+    left.begin = common.end;
+  }
+  if (!left.empty()) split.outside.push_back(left);
+  return split;
+}
+
+void Sampler::walk(std::uint32_t pid, const std::vector<AddressRange>& arenas, Sample& sample) {
   const ProcResult<MapsText> maps = read_maps(proc_, static_cast<pid_t>(pid));
   if (!maps) return;
-  std::vector<AddressRange> ranges;
+  std::vector<AddressRange> in_arenas;
+  std::vector<AddressRange> malloc_heap;
+  std::vector<AddressRange> others;
   for (const Mapping& mapping : maps->mappings) {
-    if (is_anonymous_private(mapping)) ranges.push_back(mapping.range);
+    if (!is_anonymous_private(mapping)) continue;
+    if (mapping.path == "[heap]") {
+      malloc_heap.push_back(mapping.range);
+      continue;
+    }
+    const SplitRange split = split_range(mapping.range, arenas);
+    in_arenas.insert(in_arenas.end(), split.inside.begin(), split.inside.end());
+    others.insert(others.end(), split.outside.begin(), split.outside.end());
   }
-  const std::optional<WalkTotals> totals = walker_->sum(pid, ranges);
-  if (!totals) return;
-  sample.lazyfree_bytes = totals->clean_pages * kPageBytes;
-  sample.anon_huge_bytes = totals->huge_pages * kPageBytes;
+  const std::optional<WalkTotals> heap = walker_->sum(pid, in_arenas);
+  const std::optional<WalkTotals> brk = walker_->sum(pid, malloc_heap);
+  const std::optional<WalkTotals> rest = walker_->sum(pid, others);
+  if (!heap || !brk || !rest) return;
+  sample.lazyfree_bytes = (heap->clean_pages + brk->clean_pages + rest->clean_pages) * kPageBytes;
+  sample.anon_huge_bytes = (heap->huge_pages + brk->huge_pages + rest->huge_pages) * kPageBytes;
+  if (!arenas.empty()) sample.anon.go_arenas = resident_in(*heap);
+  sample.anon.malloc_heap = resident_in(*brk);
 }
 
 std::optional<ProcessInfo> describe_process(const ProcRoot& proc, std::uint32_t pid_number) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Looks at the memory of a process: /proc/PID/status, and a page walk of its private
-// anonymous mappings for what status does not say (lazily freed, huge). Never smaps,
+// Looks at the memory of a process: /proc/PID/status, what its cgroup is charged,
+// what the Go runtime says of itself, and a page walk of its private anonymous mappings for
+// what none of them says (lazily freed, huge, resident in the Go heap). Never smaps,
 // which holds the target's mmap_lock for all of its walk.
 //
 // The walks keep to a budget of CPU time: when one was too long for the interval,
@@ -9,7 +10,10 @@
 
 #include <cstdint>
 #include <optional>
+#include <vector>
 
+#include "app/go_runtimes.h"
+#include "app/group_books.h"
 #include "app/walk_budget.h"
 #include "kernel/page_walker.h"
 #include "model/event.h"
@@ -20,21 +24,31 @@ namespace madvtrace {
 class Sampler {
  public:
   // `walker` may be null; all must outlive this.
-  Sampler(const ProcRoot& proc, PageWalker* walker, WalkBudget& budget)
-      : proc_(proc), walker_(walker), budget_(budget) {}
+  Sampler(const ProcRoot& proc, PageWalker* walker, WalkBudget& budget, GroupBooks& groups, GoRuntimes& runtimes)
+      : proc_(proc), walker_(walker), budget_(budget), groups_(groups), runtimes_(runtimes) {}
 
   // `always`: walk even over budget (the last sample of a process).
   std::optional<Sample> sample(std::uint32_t pid, bool always);
 
  private:
-  void walk(std::uint32_t pid, Sample& sample);
+  void walk(std::uint32_t pid, const std::vector<AddressRange>& arenas, Sample& sample);
 
   const ProcRoot& proc_;
   PageWalker* walker_;
   WalkBudget& budget_;
+  GroupBooks& groups_;
+  GoRuntimes& runtimes_;
 };
 
 // What a process is: when it started, what it runs, where it lives.
 std::optional<ProcessInfo> describe_process(const ProcRoot& proc, std::uint32_t pid);
+
+// What of `range` lies in the others, which are ascending and do not overlap, and what
+// lies between them.
+struct SplitRange {
+  std::vector<AddressRange> inside;
+  std::vector<AddressRange> outside;
+};
+SplitRange split_range(const AddressRange& range, const std::vector<AddressRange>& others);
 
 }  // namespace madvtrace

@@ -26,7 +26,8 @@ namespace madvtrace {
 
 class StackSymbols : public RecordSink {
  public:
-  explicit StackSymbols(const ProcRoot& proc) : go_(proc) {}
+  // Both must outlive this.
+  StackSymbols(const ProcRoot& proc, GoModules& modules) : go_(proc, modules) {}
 
   void on_record(RecordBytes record) override;
 

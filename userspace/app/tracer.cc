@@ -32,6 +32,14 @@ Result<DirectMap> direct_map_for(const Options& options) {
   return map;
 }
 
+Status gc_marks_for(const Options& options, BpfSession& session) {
+  if (!options.gc_marks) return fail(ExitCode::kUnsupported, "switched off by --no-gc-marks");
+  if (session.gc_probes() == nullptr) {
+    return fail(ExitCode::kUnsupported, "this kernel has no uprobes for BPF programs");
+  }
+  return {};
+}
+
 // Before anything is created.
 Status check_paths(const Options& options) {
   if (options.record_path && ::access(options.record_path->c_str(), F_OK) == 0) {
@@ -92,8 +100,10 @@ Status Tracer::prepare() {
   if (const Status status = check_privileges(); !status) return status;
 
   const Result<DirectMap> direct_map = direct_map_for(options_);
-  Result<std::unique_ptr<BpfSession>> session = BpfSession::load(
-      {.ring_bytes = options_.ring_bytes, .direct_map = direct_map ? std::optional(*direct_map) : std::nullopt});
+  Result<std::unique_ptr<BpfSession>> session =
+      BpfSession::load({.ring_bytes = options_.ring_bytes,
+                        .direct_map = direct_map ? std::optional(*direct_map) : std::nullopt,
+                        .gc_marks = options_.gc_marks});
   if (!session) return tl::unexpected(session.error());
   session_ = std::move(*session);
   if (const Status status = session_->attach_all(); !status) return status;
@@ -108,7 +118,7 @@ Status Tracer::prepare() {
     recording.emplace(std::move(*created));
   }
   collector_.emplace(*session_, *proc_, *outputs_, std::move(recording), options_.walk_budget);
-  collector_->emit(describe_run(options_, direct_map));
+  collector_->emit(describe_run(options_, direct_map, gc_marks_for(options_, *session_)));
   return {};
 }
 

@@ -17,7 +17,6 @@
 namespace madvtrace {
 namespace {
 
-constexpr std::size_t kNameLimitBytes = 512;
 constexpr std::size_t kSectionNamesLimitBytes = std::size_t{1024} * 1024;
 constexpr std::size_t kStringsLimitBytes = std::size_t{128} * 1024 * 1024;
 constexpr std::size_t kDynamicLimitBytes = std::size_t{64} * 1024;
@@ -39,7 +38,7 @@ std::vector<T> entries_of(std::span<const std::byte> bytes) {
 std::string_view name_at(std::span<const std::byte> strings, std::uint64_t offset) {
   if (offset >= strings.size()) return {};
   const auto rest = strings.subspan(offset);
-  return text_until_nul(rest.first(std::min(rest.size(), kNameLimitBytes)));
+  return text_until_nul(rest.first(std::min(rest.size(), ElfImage::kNameLimitBytes)));
 }
 
 ElfMachine machine_of(Elf64_Half machine) {
@@ -91,8 +90,11 @@ struct ElfImage::State {
   bool elf_tried = false;
   std::unique_ptr<Elf, ElfEnd> elf;
 
+  // Takes no memory for what the file does not have.
   std::vector<std::byte> read(std::uint64_t offset, std::uint64_t bytes) const {
-    return read_file_bytes(fd.get(), offset, static_cast<std::size_t>(std::min<std::uint64_t>(bytes, kReadLimitBytes)));
+    if (offset >= file_bytes) return {};
+    const std::uint64_t have = std::min<std::uint64_t>({bytes, file_bytes - offset, kReadLimitBytes});
+    return read_file_bytes(fd.get(), offset, static_cast<std::size_t>(have));
   }
 
   void load_sections(const Elf64_Ehdr& header);

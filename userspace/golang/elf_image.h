@@ -31,6 +31,7 @@ struct Elf;
 
 namespace madvtrace {
 
+// NOLINTNEXTLINE(readability-identifier-naming): the machine's name has the underscore
 enum class ElfMachine { kX86_64, kAarch64, kOther };
 
 // A section with bytes in the file.
@@ -57,6 +58,7 @@ class ElfImage {
   static constexpr std::size_t kSegmentsLimit = 1170;
   static constexpr std::size_t kSectionsLimit = 4096;  // a Go program with cgo and DWARF: about 45
   static constexpr std::size_t kSymbolsLimit = 4'000'000;
+  static constexpr std::size_t kNameLimitBytes = 512;  // a symbol with a longer name is not found
   static constexpr std::size_t kRelocationsLimit = 4'000'000;
   static constexpr std::size_t kReadLimitBytes = std::size_t{256} * 1024 * 1024;
 

@@ -34,7 +34,9 @@ class NameIndex {
   struct Entry {
     std::uint32_t hash = 0;
     std::uint32_t number = 0;
-    friend auto operator<=>(const Entry&, const Entry&) = default;
+    friend bool operator<(const Entry& left, const Entry& right) {
+      return left.hash != right.hash ? left.hash < right.hash : left.number < right.number;
+    }
   };
   static std::uint32_t hash(std::string_view name);
   std::vector<Entry>::const_iterator first(std::uint32_t hash) const;

@@ -8,10 +8,12 @@
 #include <array>
 #include <bit>
 #include <cerrno>
+#include <utility>
 
 #include "base/page_range.h"
 #include "base/unique_fd.h"
 #include "bpf/wire.h"
+#include "kernel/destroy_together.h"
 #include "kernel/libbpf_log.h"
 #include "madvtrace.skel.h"
 
@@ -20,8 +22,9 @@ namespace {
 
 // Indexed by enum wire_loss. Documented in docs/csv-schema.md.
 constexpr std::array<const char*, WIRE_LOSSES> kLossNames{
-    "call_ring_full",     "end_ring_full",     "range_ring_full",  "stack_ring_full",  "process_ring_full",
-    "inflight_no_memory", "target_table_full", "stack_unreadable", "page_walk_failed", "pages_ring_full"};
+    "call_ring_full",    "end_ring_full",      "range_ring_full",   "stack_ring_full",
+    "process_ring_full", "inflight_no_memory", "target_table_full", "stack_unreadable",
+    "page_walk_failed",  "pages_ring_full",    "gc_ring_full"};
 
 // The collector is woken when a sixteenth of the ring is full.
 constexpr std::uint64_t kWakeupFraction = 16;
@@ -39,7 +42,10 @@ Error load_error(int error) {
 
 void BpfSession::SkeletonDeleter::operator()(madvtrace_bpf* skeleton) const { madvtrace_bpf::destroy(skeleton); }
 
-BpfSession::~BpfSession() { links_.clear(); }
+BpfSession::~BpfSession() {
+  gc_probes_.reset();
+  destroy_together(std::move(links_));
+}
 
 Result<std::unique_ptr<BpfSession>> BpfSession::load(const SessionOptions& options) {
   capture_libbpf_log();
@@ -68,12 +74,20 @@ Result<std::unique_ptr<BpfSession>> BpfSession::load(const SessionOptions& optio
     const std::string name = hook.name.substr(hook.name.find(':') + 1);
     if (libbpf_find_vmlinux_btf_id(name.c_str(), BPF_TRACE_RAW_TP) < 0) bpf_program__set_autoload(hook.program, false);
   }
+  // A kernel without uprobes would refuse them all because of these.
+  const bool gc_marks = options.gc_marks && libbpf_probe_bpf_prog_type(BPF_PROG_TYPE_KPROBE, nullptr) == 1;
+  const bool multi = gc_marks && Uprobe::kernel_has_multi();
+  for (bpf_program* const program : {skeleton.progs.on_gc_start_enter, skeleton.progs.on_gc_end_enter}) {
+    bpf_program__set_autoload(program, gc_marks);
+    Uprobe::load_for(program, multi);
+  }
   const int error = madvtrace_bpf::load(&skeleton);
   if (error != 0) return tl::unexpected(load_error(-error));
 
   auto ring = RingSource::over(bpf_map__fd(skeleton.maps.ring));
   if (!ring) return tl::unexpected(ring.error());
   session->ring_ = std::move(*ring);
+  if (gc_marks) session->gc_probes_.emplace(skeleton.progs.on_gc_start_enter, skeleton.progs.on_gc_end_enter);
   if (options.direct_map) {
     auto walker = PageWalker::over(bpf_program__fd(skeleton.progs.run_walk_jobs), bpf_map__fd(skeleton.maps.walk_jobs));
     if (!walker) return tl::unexpected(walker.error());
@@ -85,12 +99,19 @@ Result<std::unique_ptr<BpfSession>> BpfSession::load(const SessionOptions& optio
 std::vector<Hook> BpfSession::hooks() const { return base_hooks(*skeleton_); }
 std::vector<Hook> BpfSession::optional_hooks() const { return reclaim_hooks(*skeleton_); }
 
-std::array<std::uint64_t, 3> BpfSession::reclaim_runs() const {
-  std::array<std::uint64_t, WIRE_RECLAIMERS> runs{};
-  for (std::size_t i = 0; i < runs.size(); ++i) {
-    runs.at(i) = *static_cast<const volatile __u64*>(&skeleton_->bss->reclaim_runs[i]);
+ReclaimedPages BpfSession::reclaimed_pages() const {
+  static_assert(std::tuple_size_v<ReclaimedPages> == WIRE_RECLAIMERS);
+  ReclaimedPages pages{};
+  for (std::size_t i = 0; i < pages.size(); ++i) {
+    pages.at(i) = *static_cast<const volatile __u64*>(&skeleton_->bss->reclaimed[i]);
   }
-  return runs;
+  return pages;
+}
+
+std::uint64_t BpfSession::reclaimed_pages_by(std::uint32_t pid) const {
+  wire_target target{};
+  const int error = bpf_map_lookup_elem(bpf_map__fd(skeleton_->maps.targets), &pid, &target);
+  return error == 0 ? target.reclaimed_pages : 0;
 }
 
 Status BpfSession::attach_all() {
@@ -114,7 +135,8 @@ Status BpfSession::attach_all() {
 void BpfSession::stop_recording() { *static_cast<volatile __u32*>(&skeleton_->bss->recording_stopped) = 1; }
 
 void BpfSession::detach_all() {
-  links_.clear();
+  if (gc_probes_) gc_probes_->detach_all();
+  destroy_together(std::exchange(links_, {}));
   for (const Hook& hook : hooks()) {
     bpf_prog_info info{};
     std::uint32_t bytes = sizeof(info);
@@ -125,8 +147,10 @@ void BpfSession::detach_all() {
 }
 
 Status BpfSession::add_target(std::uint32_t pid, bool follow) {
-  const wire_target target{
-      .mm = 0, .flags = follow ? static_cast<std::uint32_t>(WIRE_TARGET_FOLLOW) : 0U, .reserved = 0};
+  const wire_target target{.mm = 0,
+                           .flags = follow ? static_cast<std::uint32_t>(WIRE_TARGET_FOLLOW) : 0U,
+                           .reserved = 0,
+                           .reclaimed_pages = 0};
   if (bpf_map_update_elem(bpf_map__fd(skeleton_->maps.targets), &pid, &target, BPF_ANY) != 0) {
     return fail(errno_text("cannot add process " + std::to_string(pid) + " to the traced ones", errno));
   }

@@ -18,6 +18,7 @@
 
 #include "base/result.h"
 #include "kernel/direct_map.h"
+#include "kernel/gc_probes.h"
 #include "kernel/hooks.h"
 #include "kernel/page_walker.h"
 #include "kernel/ring_source.h"
@@ -26,9 +27,12 @@ struct madvtrace_bpf;
 
 namespace madvtrace {
 
+using ReclaimedPages = std::array<std::uint64_t, 6>;  // by enum wire_reclaimer
+
 struct SessionOptions {
   std::uint64_t ring_bytes = std::uint64_t{16} << 20;  // rounded up to a power of two of pages
   std::optional<DirectMap> direct_map;                 // without: no page walk, ranges are probed
+  bool gc_marks = true;                                // whether gc_probes() will be asked for
 };
 
 class BpfSession {
@@ -44,7 +48,7 @@ class BpfSession {
   // At once, for all hooks together: no call that begins after it is recorded, calls
   // that are under way still get their ends.
   void stop_recording();
-  // Takes about a second: the kernel waits for a grace period for each hook.
+  // Takes about a tenth of a second: the kernel waits for grace periods.
   void detach_all();
 
   // From here on its calls are recorded; `follow`: its children's too.
@@ -57,13 +61,17 @@ class BpfSession {
   RingSource& ring() { return *ring_; }
   // Null without the page walk.
   PageWalker* walker() { return walker_ ? &*walker_ : nullptr; }
+  // Null where this kernel has no uprobes for BPF programs, or if they were not asked for.
+  GcProbes* gc_probes() { return gc_probes_ ? &*gc_probes_ : nullptr; }
 
   // What the kernel side has lost so far, by cause; causes that never happened are
   // left out.
   std::map<std::string, std::uint64_t> losses() const;
 
-  // How often each kind of reclaim has been seen to run, by enum wire_reclaimer.
-  std::array<std::uint64_t, 3> reclaim_runs() const;
+  // Pages that the kernel has reclaimed since the hooks were attached, of the whole
+  // machine (kswapd: how often it was seen to run); and of them by one target's hand.
+  ReclaimedPages reclaimed_pages() const;
+  std::uint64_t reclaimed_pages_by(std::uint32_t pid) const;
 
   std::vector<Hook> hooks() const;
   std::vector<Hook> optional_hooks() const;
@@ -81,6 +89,7 @@ class BpfSession {
   std::optional<PageWalker> walker_;
   std::unique_ptr<RingSource> ring_;
   std::vector<Link> links_;
+  std::optional<GcProbes> gc_probes_;
   std::map<std::string, std::uint64_t> misses_;  // of the programs, taken when they are detached
 };
 

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <link.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -15,6 +16,7 @@
 #include <map>
 #include <optional>
 #include <set>
+#include <span>
 #include <utility>
 
 #include "base/page_range.h"
@@ -43,12 +45,14 @@ class Witness : public RecordSink {
     if (header.kind == WIRE_EXEC) seen_.insert("sched:sched_process_exec");
     if (header.kind == WIRE_EXIT) seen_.insert("sched:sched_process_exit");
     if (header.kind == WIRE_STACK) seen_.insert("user stacks");
+    if (header.kind == WIRE_GC_START || header.kind == WIRE_GC_END) ++gc_marks_;
   }
 
   // An entry hook is proved by any record of its call; an exit hook by a WIRE_CALL, or
   // by the end that follows a begin.
   bool saw(const std::string& hook) const { return seen_.contains(hook); }
   std::optional<std::uint64_t> walked_pages() const { return walked_pages_; }
+  unsigned gc_marks() const { return gc_marks_; }
 
  private:
   static const char* name(std::uint16_t number) {
@@ -75,7 +79,56 @@ class Witness : public RecordSink {
   std::set<std::string> seen_;
   std::uint16_t last_call_ = 0;
   std::optional<std::uint64_t> walked_pages_;
+  unsigned gc_marks_ = 0;
 };
+
+// Stands in for a function of the Go runtime.
+[[gnu::noinline]] void probed_function() { asm volatile(""); }
+
+// Where the function's first instruction stands in /proc/self/exe.
+std::optional<std::uint64_t> file_offset_of(void (*function)()) {
+  struct Search {
+    std::uint64_t address;
+    std::optional<std::uint64_t> offset;
+  } search{reinterpret_cast<std::uint64_t>(function), std::nullopt};
+  const auto look = [](dl_phdr_info* image, std::size_t /*bytes*/, void* data) {
+    auto& wanted = *static_cast<Search*>(data);
+    for (const auto& segment : std::span(image->dlpi_phdr, image->dlpi_phnum)) {
+      const std::uint64_t begin = image->dlpi_addr + segment.p_vaddr;
+      if (segment.p_type != PT_LOAD || wanted.address < begin || wanted.address - begin >= segment.p_filesz) continue;
+      wanted.offset = segment.p_offset + (wanted.address - begin);
+    }
+    return 1;  // the program itself comes first
+  };
+  ::dl_iterate_phdr(look, &search);
+  return search.offset;
+}
+
+// Attaches both breakpoints to a function of our own, and runs into them.
+std::string probe_own_function(BpfSession& session) {
+  if (session.gc_probes() == nullptr) return "this kernel has no uprobes for BPF programs";
+  const auto offset = file_offset_of(probed_function);
+  if (!offset) return "our own program is not where it was loaded from";
+  const Status attached = session.gc_probes()->attach(static_cast<std::uint32_t>(::getpid()), "/proc/self/exe",
+                                                      {.start_offset = *offset, .end_offset = *offset});
+  if (!attached) return attached.error().message;
+  probed_function();
+  session.gc_probes()->detach_all();
+  return "";
+}
+
+Finding gc_marks_finding(const std::string& refused, const Witness& witness) {
+  Finding finding{.tier = kBase, .what = "gc marks (uprobe)"};
+  if (!refused.empty()) {
+    finding.answer = Answer::kNo;
+    finding.detail = refused;
+  } else if (witness.gc_marks() == 2) {
+    finding.answer = Answer::kYes;
+  } else {
+    finding.detail = "attached, but a call of our own did not show up";
+  }
+  return finding;
+}
 
 // One call of each kind, and a child that execs and exits.
 void make_calls() {
@@ -154,7 +207,11 @@ std::vector<Finding> probe_capabilities() {
     }
   }
   Witness witness;
-  if ((*session)->add_target(static_cast<std::uint32_t>(::getpid()), /*follow=*/true)) make_calls();
+  std::string gc_refused;
+  if ((*session)->add_target(static_cast<std::uint32_t>(::getpid()), /*follow=*/true)) {
+    make_calls();
+    gc_refused = probe_own_function(**session);
+  }
   links.clear();
   if (const Status drained = (*session)->ring().drain_all(witness); !drained) {
     findings.push_back(
@@ -176,6 +233,7 @@ std::vector<Finding> probe_capabilities() {
   findings.push_back({.tier = kBase,
                       .what = "user stacks",
                       .answer = witness.saw("user stacks") ? Answer::kYes : Answer::kInconclusive});
+  findings.push_back(gc_marks_finding(gc_refused, witness));
   findings.push_back(page_walk_finding(direct_map, witness));
   return findings;
 }

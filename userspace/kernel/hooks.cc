@@ -61,6 +61,8 @@ std::vector<Hook> reclaim_hooks(madvtrace_bpf& skeleton) {
   auto& programs = skeleton.progs;
   return {{"vmscan:mm_vmscan_memcg_reclaim_end", programs.on_memcg_reclaim_end},
           {"vmscan:mm_vmscan_direct_reclaim_end", programs.on_direct_reclaim_end},
+          {"vmscan:mm_vmscan_node_reclaim_end", programs.on_node_reclaim_end},
+          {"vmscan:mm_vmscan_reclaim_pages", programs.on_reclaim_pages},
           {"vmscan:mm_vmscan_kswapd_wake", programs.on_kswapd_wake},
           {"vmscan:mm_vmscan_kswapd_sleep", programs.on_kswapd_sleep}};
 }

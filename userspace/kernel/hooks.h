@@ -30,7 +30,8 @@ struct Hook {
 std::vector<Hook> base_hooks(madvtrace_bpf& skeleton);
 
 // Those that tell when the kernel reclaims. Each may be missing (a kernel without
-// memory cgroups has no memcg reclaim): then only the timer makes us look.
+// memory cgroups has no memcg reclaim, one without NUMA no node reclaim): then only the
+// timer makes us look, and that kind of reclaim has no name.
 std::vector<Hook> reclaim_hooks(madvtrace_bpf& skeleton);
 
 Result<Link> attach(const Hook& hook, const TraceFs& tracefs);

@@ -116,6 +116,17 @@ struct Fork {
   bool followed = false;
 };
 
+enum class GcTrigger : std::uint8_t { kHeap, kTime, kForced };
+
+// A Go program's garbage collection starts to mark, or has marked everything.
+struct GcMark {
+  Stamp stamp;
+  bool is_start = false;
+  std::optional<GcTrigger> trigger;  // of a start
+  std::uint64_t cgroup_id = 0;
+  Comm comm{};
+};
+
 struct Exec {
   Stamp stamp;
   std::uint64_t cgroup_id = 0;
@@ -148,6 +159,16 @@ struct ClockAnchor {
   std::int64_t utc_minus_mono_ns = 0;
 };
 
+// What is known of a Go program before it is looked into.
+struct GoProgram {
+  std::string version;                          // "go1.19.8"; empty: not known, or not a Go program
+  std::string godebug;                          // of the environment that it was started with
+  std::optional<std::int32_t> expected_advice;  // that this version with these settings releases with
+  std::string books = "none";                   // where the runtime's own numbers are from: dwarf, symtab, code, http
+  std::string books_why_not;                    // if none
+  bool is_go = false;
+};
+
 // A process became a target, or one runs a new program since its exec.
 struct ProcessInfo {
   Stamp stamp;
@@ -156,6 +177,43 @@ struct ProcessInfo {
   std::string exe;
   std::string build_id;  // empty: none found
   std::string cgroup;    // path in the unified hierarchy, or of the memory controller; empty: unknown
+  std::string gc_marks;  // "yes", or why its garbage collections are not shown; empty: not a Go program
+  GoProgram go;
+};
+
+// What the memory cgroup of a process is charged, with all that is in it; all empty for
+// the root group, which is the machine. Where each comes from: containers/group_memory.h.
+struct GroupCharge {
+  std::optional<std::uint64_t> usage_bytes;
+  std::optional<std::uint64_t> working_set_bytes;
+  std::optional<std::uint64_t> inactive_file_bytes;
+  std::optional<std::uint64_t> limit_bytes;           // of it or of an ancestor, whichever is smallest
+  std::optional<std::uint64_t> deferred_split_bytes;  // out of RSS, still charged
+};
+
+// The Go runtime's own books (golang/books.h says what each is and when it is empty).
+struct GoHeap {
+  std::optional<std::uint64_t> heap_sys_bytes;
+  std::optional<std::uint64_t> heap_inuse_bytes;
+  std::optional<std::uint64_t> heap_idle_bytes;
+  std::optional<std::uint64_t> heap_released_bytes;
+  std::optional<std::uint64_t> stack_inuse_bytes;
+  std::optional<std::uint64_t> next_gc_bytes;
+  std::optional<std::uint64_t> num_gc;
+  std::optional<std::uint64_t> pause_total_ns;
+  std::optional<std::uint64_t> mallocs;
+  std::optional<std::uint64_t> frees;
+  std::optional<std::uint64_t> mapped_ready_bytes;
+  std::optional<std::uint64_t> memory_limit_bytes;
+  std::optional<std::int64_t> gc_percent;
+  std::optional<std::uint64_t> metadata_sys_bytes;
+  std::optional<std::uint64_t> gc_work_inuse_bytes;
+};
+
+// What a page walk found of one kind of private anonymous mapping.
+struct ResidentIn {
+  std::optional<std::uint64_t> resident_bytes;
+  std::optional<std::uint64_t> lazyfree_bytes;
 };
 
 // The memory of one process at one moment; nothing is 0 because it is unknown.
@@ -169,9 +227,13 @@ struct Sample {
   std::optional<std::uint64_t> page_tables_bytes;
   std::optional<std::uint64_t> lazyfree_bytes;
   std::optional<std::uint64_t> anon_huge_bytes;
-  // The Go runtime's own, see model/memory_limit.h.
-  std::optional<std::uint64_t> go_memory_limit_bytes;
-  std::optional<std::uint64_t> go_mapped_ready_bytes;
+  GroupCharge group;
+  GoHeap go;
+  std::string go_dropped;  // why the runtime's books, known until then, were not believed now
+  struct {
+    ResidentIn go_arenas;    // empty: it is not known where they are
+    ResidentIn malloc_heap;  // brk
+  } anon;
 };
 
 // A stack's addresses as text, leaf first, ';' between, and what they say about why the
@@ -183,13 +245,16 @@ struct Frames {
   std::optional<Cause> cause;
 };
 
-enum class Reclaimer : std::uint8_t { kKswapd, kMemcg, kDirect };
+// As enum wire_reclaimer.
+enum class Reclaimer : std::uint8_t { kKswapd, kMemcg, kDirect, kDamon, kOther, kSelf };
 
-// Some reclaim of this kind ended between from_ns and to_ns, somewhere on the machine.
+// Somebody reclaimed between from_ns and to_ns, somewhere on the machine.
 struct Reclaim {
   Reclaimer by = Reclaimer::kKswapd;
   std::uint64_t from_ns = 0;
   std::uint64_t to_ns = 0;
+  std::optional<std::uint64_t> pages;  // of anybody's, at most; empty: not known (kswapd)
+  std::uint32_t pid = 0;               // kSelf: which process
 };
 
 // That many more were lost for this reason, here.
@@ -211,7 +276,7 @@ struct RunEnd {
   std::uint64_t self_max_rss_bytes = 0;
 };
 
-using Event = std::variant<ReleaseBegin, ReleaseRange, ReleaseEnd, PlainCall, Pages, Stack, Fork, Exec, Exit, RunInfo,
-                           ClockAnchor, ProcessInfo, Sample, Frames, Reclaim, Loss, CommandEnd, RunEnd>;
+using Event = std::variant<ReleaseBegin, ReleaseRange, ReleaseEnd, PlainCall, Pages, Stack, Fork, GcMark, Exec, Exit,
+                           RunInfo, ClockAnchor, ProcessInfo, Sample, Frames, Reclaim, Loss, CommandEnd, RunEnd>;
 
 }  // namespace madvtrace

@@ -13,7 +13,6 @@ namespace {
 // at a time, one below the other.
 constexpr std::uint64_t kMergeWithinNs = 10'000'000;
 constexpr std::uint64_t kSettleAfterNs = 1'000'000'000;
-constexpr std::size_t kReclaimsKept = 4096;
 
 // What a call that takes pages away means for the release that they were watched for.
 Fate fate_by(Syscall syscall) {
@@ -110,6 +109,9 @@ void Ledger::add_closing(Process& process, Slot slot, const Closing& closing) {
     return;
   }
   alike->pages += closing.pages;
+  alike->span.end = std::max(alike->span.end, closing.span.end);
+  alike->by_at_most.by += closing.by_at_most.by;
+  alike->by_at_most.others += closing.by_at_most.others;
   alike->delay_min_ns = std::min(alike->delay_min_ns, closing.delay_min_ns);
   alike->delay_max_ns = std::max(alike->delay_max_ns, closing.delay_max_ns);
 }
@@ -121,46 +123,76 @@ void Ledger::give_out_if_over(Slot slot) {
   for (const Closing& closing : release.closings) closed_bytes += closing.pages * kPageBytes;
   if (closed_bytes != release.row.resident_bytes) ++not_conserved_;
   for (const Closing& closing : release.closings) {
-    ReleaseRow row = release.row;
-    row.fate = closing.fate;
-    row.bytes = closing.pages * kPageBytes;
-    row.delay_min_ns = closing.delay_min_ns;
-    if (closing.fate != Fate::kPending) row.delay_max_ns = closing.delay_max_ns;
-    row.by = closing.by;
-    row.quality = std::max(row.quality, closing.quality);
-    sink_.on_release(row, release.origin);
+    std::uint64_t certain = closing.by ? closing.pages : 0;
+    const Reclaims::Pages& most = closing.by_at_most;
+    if (closing.by) certain -= std::min(certain, most.others);
+    // More went than anybody was seen to take: somebody was not seen.
+    if (closing.pages > most.by + most.others) certain = 0;
+    if (certain != 0) give_out(release, closing, certain, closing.by);
+    if (certain != closing.pages) give_out(release, closing, closing.pages - certain, std::nullopt);
   }
   release = Release{};
   free_slots_.push_back(slot);
 }
 
-void Ledger::close_page(Process& process, PageTable::Chunk& chunk, std::size_t page, Fate fate, const Moment& moment,
-                        Quality quality) {
-  const Slot slot = chunk.slots[page];
+void Ledger::give_out(const Release& release, const Closing& closing, std::uint64_t pages,
+                      std::optional<Reclaimer> by) {
+  ReleaseRow row = release.row;
+  row.fate = closing.fate;
+  row.bytes = pages * kPageBytes;
+  row.delay_min_ns = closing.delay_min_ns;
+  if (closing.fate != Fate::kPending) row.delay_max_ns = closing.delay_max_ns;
+  row.by = by;
+  row.quality = std::max(row.quality, closing.quality);
+  sink_.on_release(row, release.origin);
+}
+
+// Neighbours that had the same fate at the same moment are closed together.
+template <class Decide>
+void Ledger::close_pages(Process& process, PageTable::Chunk& chunk, std::size_t first, std::size_t end, Decide decide) {
+  for (std::size_t page = first; page < end;) {
+    const Slot slot = chunk.slots[page];
+    const std::optional<Ending> ending = slot == 0 ? std::nullopt : decide(page, slot);
+    std::size_t next = page + 1;
+    if (ending) {
+      while (next < end && chunk.slots[next] == slot && decide(next, slot) == ending) ++next;
+      std::fill(chunk.slots.begin() + static_cast<std::ptrdiff_t>(page),
+                chunk.slots.begin() + static_cast<std::ptrdiff_t>(next), 0);
+      chunk.watched -= static_cast<std::uint32_t>(next - page);
+      close(process, slot, next - page, *ending);
+    }
+    page = next;
+  }
+}
+
+void Ledger::close(Process& process, Slot slot, std::uint64_t pages, const Ending& ending) {
   Release& release = releases_[slot];
-  Closing closing{.fate = fate,
-                  .by = fate == Fate::kReclaimed ? reclaimer_in(moment) : std::nullopt,
-                  .quality = weakened(quality),
-                  .pages = 1,
+  Closing closing{.fate = ending.fate,
+                  .quality = weakened(ending.quality),
+                  .pages = pages,
                   // Calls that were merged are up to kMergeWithinNs apart.
-                  .delay_min_ns = since(release.last_mono_ns, moment.from_ns),
-                  .delay_max_ns = since(release.row.released_mono_ns, moment.to_ns)};
+                  .delay_min_ns = since(release.last_mono_ns, ending.moment.from_ns),
+                  .delay_max_ns = since(release.row.released_mono_ns, ending.moment.to_ns)};
+  if (ending.fate == Fate::kReclaimed) find_reclaimer(release, closing, ending.moment);
   add_closing(process, slot, closing);
-  chunk.slots[page] = 0;
-  --chunk.watched;
-  --process.watched_pages;
-  --release.watched_pages;
+  process.watched_pages -= pages;
+  release.watched_pages -= pages;
   give_out_if_over(slot);
 }
 
-std::optional<Reclaimer> Ledger::reclaimer_in(const Moment& moment) const {
-  std::optional<Reclaimer> only;
-  for (auto at = reclaims_.rbegin(); at != reclaims_.rend() && at->to_ns >= moment.from_ns; ++at) {
-    if (at->from_ns > moment.to_ns) continue;
-    if (only && *only != at->by) return std::nullopt;  // several: it cannot be told which
-    only = at->by;
+void Ledger::find_reclaimer(const Release& release, Closing& closing, const Moment& moment) const {
+  const Reclaims::Answer answer = reclaims_.who(release.row.pid, moment);
+  if (!answer.by) return;
+  closing.by = answer.by;
+  // Each event can have taken its pages from this release only once.
+  closing.span = answer.span;
+  for (const Closing& other : release.closings) {
+    if (other.fate == Fate::kReclaimed && other.by == closing.by) {
+      closing.span.first = std::max(closing.span.first, other.span.end);
+    }
   }
-  return only;
+  closing.by_at_most = reclaims_.pages(release.row.pid, *answer.by, closing.span);
+  closing.span.end = answer.span.end;
 }
 
 // Closes what the range held for earlier releases, by what the call found there.
@@ -174,26 +206,20 @@ void Ledger::apply(Process& process, const ReturnedRelease& release, const Addre
     PageTable::Chunk& chunk = *(at++)->second;
     const AddressRange part = range.intersection({chunk_addr, chunk_addr + kChunkBytes});
     const std::vector<const Pages*> in_chunk = pages_in(release, chunk_addr);
-    for (std::uint64_t address = part.begin; address < part.end; address += kPageBytes) {
-      const std::size_t page = page_in_chunk(address);
-      const Slot slot = chunk.slots[page];
-      if (slot == 0) continue;
-      const auto covering =
-          std::find_if(in_chunk.begin(), in_chunk.end(), [&](const Pages* p) { return p->covers(page); });
-      const Pages* pages = covering == in_chunk.end() ? nullptr : *covering;
-      const Moment now{begin_ns, begin_ns};
-      const Moment meanwhile{last_seen_ns(chunk, slot), begin_ns};
-      if (!looked && pages == nullptr) {
-        close_page(process, chunk, page, fate_by(release.call.syscall), {meanwhile.from_ns, begin_ns},
-                   Quality::kBounded);
-      } else if (pages == nullptr || !pages->resident(page)) {
-        close_page(process, chunk, page, Fate::kReclaimed, meanwhile, Quality::kBounded);
-      } else if (!pages->clean(page)) {
-        close_page(process, chunk, page, Fate::kRewritten, meanwhile, Quality::kBounded);
-      } else {
-        close_page(process, chunk, page, fate_by(release.call.syscall), now, Quality::kExact);
-      }
-    }
+    const std::size_t first = page_in_chunk(part.begin);
+    close_pages(process, chunk, first, first + part.bytes() / kPageBytes,
+                [&](std::size_t page, Slot slot) -> std::optional<Ending> {
+                  const auto covering =
+                      std::find_if(in_chunk.begin(), in_chunk.end(), [&](const Pages* p) { return p->covers(page); });
+                  const Pages* pages = covering == in_chunk.end() ? nullptr : *covering;
+                  const Moment meanwhile{last_seen_ns(chunk, slot), begin_ns};
+                  if (!looked && pages == nullptr)
+                    return Ending{fate_by(release.call.syscall), meanwhile, Quality::kBounded};
+                  if (pages == nullptr || !pages->resident(page))
+                    return Ending{Fate::kReclaimed, meanwhile, Quality::kBounded};
+                  if (!pages->clean(page)) return Ending{Fate::kRewritten, meanwhile, Quality::kBounded};
+                  return Ending{fate_by(release.call.syscall), {begin_ns, begin_ns}, Quality::kExact};
+                });
     chunk.changed_ns = release.end_ns;
     process.pages.drop_if_empty(chunk_addr);
   }
@@ -246,9 +272,11 @@ void Ledger::move_pages(Process& process, const ReturnedRelease& release) {
     PageTable::Chunk& chunk = process.pages.make(chunk_of(page.address));
     Slot& slot = chunk.slots[page_in_chunk(page.address)];
     // What the kernel puts there was unmapped above; a lost record may have hidden it.
-    if (slot != 0)
-      close_page(process, chunk, page_in_chunk(page.address), Fate::kUnmapped, {release.call.begin_ns, release.end_ns},
-                 Quality::kBounded);
+    if (slot != 0) {
+      const Ending unmapped{Fate::kUnmapped, {release.call.begin_ns, release.end_ns}, Quality::kBounded};
+      close(process, slot, 1, unmapped);
+      --chunk.watched;
+    }
     slot = page.slot;
     chunk.looked_ns = chunk.watched == 0 ? page.looked_ns : std::min(chunk.looked_ns, page.looked_ns);
     ++chunk.watched;
@@ -298,19 +326,15 @@ void Ledger::on_look(const Pages& look, bool under_way) {
   PageTable::Chunk* chunk = process.pages.find(look.chunk_addr);
   if (chunk == nullptr || chunk->changed_ns >= look.begin_ns) return;
   count_overhang(process, look.stamp.mono_ns);
-  for (std::size_t page = look.first_page; page < look.first_page + look.pages; ++page) {
-    const Slot slot = chunk->slots[page];
-    if (slot == 0 || (look.resident(page) && look.clean(page))) continue;
-    const Fate fate = look.resident(page) ? Fate::kRewritten : Fate::kReclaimed;
-    close_page(process, *chunk, page, fate, {last_seen_ns(*chunk, slot), look.stamp.mono_ns}, Quality::kBounded);
-  }
+  const std::size_t end = std::min<std::size_t>(std::size_t{look.first_page} + look.pages, kChunkPages);
+  close_pages(process, *chunk, look.first_page, end, [&](std::size_t page, Slot slot) -> std::optional<Ending> {
+    if (look.resident(page) && look.clean(page)) return std::nullopt;
+    return Ending{look.resident(page) ? Fate::kRewritten : Fate::kReclaimed,
+                  {last_seen_ns(*chunk, slot), look.stamp.mono_ns},
+                  Quality::kBounded};
+  });
   if (look.pages == kChunkPages) chunk->looked_ns = look.begin_ns;
   process.pages.drop_if_empty(look.chunk_addr);
-}
-
-void Ledger::on_reclaim(const Reclaim& reclaim) {
-  reclaims_.push_back(reclaim);
-  if (reclaims_.size() > kReclaimsKept) reclaims_.pop_front();
 }
 
 void Ledger::on_process_gone(std::uint32_t pid, std::uint64_t mono_ns) {
@@ -322,12 +346,10 @@ void Ledger::on_process_gone(std::uint32_t pid, std::uint64_t mono_ns) {
   for (auto at = chunks.begin(); at != chunks.end();) {
     const std::uint64_t chunk_addr = at->first;
     PageTable::Chunk& chunk = *(at++)->second;
-    for (std::size_t page = 0; page < kChunkPages; ++page) {
-      const Slot slot = chunk.slots[page];
-      if (slot == 0) continue;
-      // Nobody has looked since: perhaps something else had become of it before.
-      close_page(process, chunk, page, Fate::kExited, {last_seen_ns(chunk, slot), mono_ns}, Quality::kBounded);
-    }
+    // Nobody has looked since: perhaps something else had become of it before.
+    close_pages(process, chunk, 0, kChunkPages, [&](std::size_t, Slot slot) -> std::optional<Ending> {
+      return Ending{Fate::kExited, {last_seen_ns(chunk, slot), mono_ns}, Quality::kBounded};
+    });
     process.pages.drop_if_empty(chunk_addr);
   }
   while (!process.growing.empty()) stop_growing(process, process.growing.begin()->second);
@@ -349,11 +371,10 @@ void Ledger::finish(std::uint64_t mono_ns) {
   for (auto& [pid, process] : processes_) {
     count_overhang(process, mono_ns);
     for (const auto& [chunk_addr, chunk] : process.pages.chunks()) {
-      for (std::size_t page = 0; page < kChunkPages; ++page) {
-        if (chunk->slots[page] == 0) continue;
-        const Quality quality = chunk->looked_ns != 0 ? Quality::kExact : Quality::kBounded;
-        close_page(process, *chunk, page, Fate::kPending, {mono_ns, mono_ns}, quality);
-      }
+      const Quality quality = chunk->looked_ns != 0 ? Quality::kExact : Quality::kBounded;
+      close_pages(process, *chunk, 0, kChunkPages, [&](std::size_t, Slot) -> std::optional<Ending> {
+        return Ending{Fate::kPending, {mono_ns, mono_ns}, quality};
+      });
     }
     while (!process.growing.empty()) stop_growing(process, process.growing.begin()->second);
     give_out_delays(pid, process);

@@ -20,7 +20,6 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <map>
 #include <optional>
 #include <vector>
@@ -29,6 +28,7 @@
 #include "model/delays.h"
 #include "model/event.h"
 #include "model/page_table.h"
+#include "model/reclaims.h"
 #include "model/row_origin.h"
 #include "model/rows.h"
 
@@ -51,7 +51,7 @@ class Ledger {
   void on_returned(const AssembledCall& call, const RowOrigin& origin);
   // `under_way`: a call of the process that touches the chunk has begun and not ended.
   void on_look(const Pages& look, bool under_way);
-  void on_reclaim(const Reclaim& reclaim);
+  void on_reclaim(const Reclaim& reclaim) { reclaims_.add(reclaim); }
   // It exited or became another program.
   void on_process_gone(std::uint32_t pid, std::uint64_t mono_ns);
   // Records are missing: what is concluded from here on may be wrong.
@@ -78,6 +78,8 @@ class Ledger {
     std::uint64_t pages = 0;
     std::uint64_t delay_min_ns = 0;
     std::uint64_t delay_max_ns = 0;
+    Reclaims::Span span;         // kReclaimed: the events that `by` was concluded from,
+    Reclaims::Pages by_at_most;  // and what was reclaimed in them
   };
 
   struct Release {
@@ -99,32 +101,36 @@ class Ledger {
     std::map<std::uint32_t, Slot> growing;  // tid -> the release its next call may join
   };
 
-  // When something happened to a page, as far as is known.
-  struct Moment {
-    std::uint64_t from_ns = 0;
-    std::uint64_t to_ns = 0;
+  struct Ending {
+    Fate fate = Fate::kFreed;
+    Moment moment;
+    Quality quality = Quality::kExact;
+    bool operator==(const Ending&) const = default;
   };
 
   Slot release_for(Process& process, const AssembledCall& call, const RowOrigin& origin);
   void apply(Process& process, const ReturnedRelease& release, const AddressRange& range);
   void watch(Process& process, const ReturnedRelease& release, const Pages& pages, Slot slot);
   void move_pages(Process& process, const ReturnedRelease& release);
-  void close_page(Process& process, PageTable::Chunk& chunk, std::size_t page, Fate fate, const Moment& moment,
-                  Quality quality);
+  // `decide`(page, slot): what became of a watched page, if anything.
+  template <class Decide>
+  void close_pages(Process& process, PageTable::Chunk& chunk, std::size_t first, std::size_t end, Decide decide);
+  void close(Process& process, Slot slot, std::uint64_t pages, const Ending& ending);
   void add_closing(Process& process, Slot slot, const Closing& closing);
   void give_out_delays(std::uint32_t pid, const Process& process);
+  void find_reclaimer(const Release& release, Closing& closing, const Moment& moment) const;
   void stop_growing(Process& process, Slot slot);
   void give_out_if_over(Slot slot);
   void count_overhang(Process& process, std::uint64_t mono_ns);
   std::uint64_t last_seen_ns(const PageTable::Chunk& chunk, Slot slot) const;
-  std::optional<Reclaimer> reclaimer_in(const Moment& moment) const;
+  void give_out(const Release& release, const Closing& closing, std::uint64_t pages, std::optional<Reclaimer> by);
   Quality weakened(Quality quality) const { return after_loss_ ? Quality::kAfterLoss : quality; }
 
   Sink& sink_;
   std::map<std::uint32_t, Process> processes_;
   std::vector<Release> releases_;
   std::vector<Slot> free_slots_;
-  std::deque<Reclaim> reclaims_;
+  Reclaims reclaims_;
   std::uint64_t last_release_id_ = 0;
   std::uint64_t not_conserved_ = 0;
   bool after_loss_ = false;

@@ -41,6 +41,10 @@ std::string_view call_name(CallKind call) {
       return "exec";
     case CallKind::kExit:
       return "exit";
+    case CallKind::kGcStart:
+      return "gc_start";
+    case CallKind::kGcEnd:
+      return "gc_end";
   }
   return "";
 }
@@ -87,6 +91,12 @@ std::string_view reclaimer_name(Reclaimer reclaimer) {
       return "memcg";
     case Reclaimer::kDirect:
       return "direct";
+    case Reclaimer::kDamon:
+      return "damon";
+    case Reclaimer::kOther:
+      return "other";
+    case Reclaimer::kSelf:
+      return "self";
   }
   return "";
 }

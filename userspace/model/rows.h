@@ -21,7 +21,21 @@ enum class Quality : std::uint8_t {
   kAfterLoss  // records that it depends on may be missing
 };
 
-enum class CallKind : std::uint8_t { kMmap, kMunmap, kMadvise, kProcessMadvise, kMremap, kBrk, kExec, kExit };
+enum class CallKind : std::uint8_t {
+  kMmap,
+  kMunmap,
+  kMadvise,
+  kProcessMadvise,
+  kMremap,
+  kBrk,
+  // Markers: no calls.
+  kExec,
+  kExit,
+  kGcStart,
+  kGcEnd
+};
+
+constexpr bool is_marker(CallKind call) { return call >= CallKind::kExec; }
 
 // One row of events.csv: a traced call that has returned (or never will), or a marker.
 struct CallRow {

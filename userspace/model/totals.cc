@@ -19,7 +19,7 @@ std::uint64_t released_bytes(const CallRow& row, bool failed) {
 }  // namespace
 
 void add_call(CallTotalsByKind& calls, const CallRow& row) {
-  if (row.call == CallKind::kExec || row.call == CallKind::kExit) return;
+  if (is_marker(row.call)) return;
   CallTotals& totals = calls[{row.call, row.advice}];
   ++totals.calls;
   // brk has no errors: it answers with where the break is.

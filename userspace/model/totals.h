@@ -14,6 +14,7 @@
 #include "base/cause.h"
 #include "model/delays.h"
 #include "model/event.h"
+#include "model/go_side.h"
 #include "model/rows.h"
 
 namespace madvtrace {
@@ -49,12 +50,18 @@ struct ProcessTotals {
   std::string build_id;
   std::string cgroup;
   std::string comm;
+  std::string gc_marks;         // as in ProcessInfo
+  std::uint64_t gc_cycles = 0;  // that ended while they were watched
   CallTotalsByKind calls;
   std::optional<Sample> first_sample;
   std::optional<Sample> last_sample;
   std::optional<std::uint64_t> largest_rss_bytes;
   std::optional<std::uint64_t> lazyfree_at_start_bytes;
   DelaysByKind delays;
+  GoProgram go;
+  GoSide go_side;                              // idle in the Go heap until it is given back
+  std::uint64_t books_dropped = 0;             // samples whose books contradicted themselves,
+  std::string books_dropped_why;               // and why the last of them
   double overhang_byte_seconds = 0;            // released yet resident, integrated over time
   std::optional<std::uint64_t> pending_bytes;  // released while traced and still in RSS at the end
   std::optional<std::int32_t> wait_status;     // set when it has ended

@@ -18,7 +18,14 @@ concept Stamped = requires(const E& event) {
 
 bool is_near_memory_limit(const ProcessTotals& process) {
   const std::optional<Sample>& sample = process.last_sample;
-  return sample && near_memory_limit(sample->go_memory_limit_bytes, sample->go_mapped_ready_bytes);
+  return sample && near_memory_limit(sample->go.memory_limit_bytes, sample->go.mapped_ready_bytes);
+}
+
+// A call by which the runtime gave memory of its heap back, as far as its cause tells.
+bool is_release_by_go(const CallRow& row) {
+  if (row.call != CallKind::kMadvise || row.ret != 0) return false;
+  if (row.advice != kMadvDontneed && row.advice != kMadvFree) return false;
+  return row.cause != Cause::kApp && row.cause != Cause::kMalloc && row.cause != Cause::kCgo;
 }
 
 }  // namespace
@@ -68,7 +75,9 @@ void Trace::add_calls(CallAssembler::Completed completed) {
 }
 
 void Trace::give_out(const CallRow& row, std::size_t process) {
-  add_call(totals_.processes[process].calls, row);
+  ProcessTotals& totals = totals_.processes[process];
+  add_call(totals.calls, row);
+  if (is_release_by_go(row)) totals.go_side.on_released(row.len_bytes.value_or(0));
   ++totals_.call_rows;
   sink_.on_call(row);
 }
@@ -122,6 +131,21 @@ void Trace::on(const Fork& event) {
   if (event.followed) process(event.child_pid);
 }
 
+void Trace::on(const GcMark& event) {
+  const Stamp& stamp = event.stamp;
+  if (event.is_start) {
+    const auto [started, is_first] = gc_started_.try_emplace(stamp.pid, stamp);
+    const bool again = !is_first && started->second.tid == stamp.tid && started->second.lost == stamp.lost;
+    if (again) return;  // an entry that ran twice: see bpf/wire.h
+    started->second = stamp;
+  } else {
+    gc_started_.erase(stamp.pid);
+    ++process(stamp.pid).gc_cycles;
+  }
+  const auto ret = event.trigger ? std::optional(static_cast<std::int64_t>(*event.trigger)) : std::nullopt;
+  add_marker(stamp, event.is_start ? CallKind::kGcStart : CallKind::kGcEnd, event.comm, event.cgroup_id, ret);
+}
+
 void Trace::on(const Exec& event) {
   // The other threads ended in the exec, whatever they were doing.
   add_calls(calls_.on_process_gone(event.stamp.pid));
@@ -132,6 +156,10 @@ void Trace::on(const Exec& event) {
   // has looked at it again.
   totals.exe.clear();
   totals.build_id.clear();
+  totals.gc_marks.clear();
+  totals.go = {};
+  totals.go_side = {};
+  gc_started_.erase(event.stamp.pid);
   totals.first_sample.reset();
   totals.last_sample.reset();
   totals.largest_rss_bytes.reset();
@@ -148,6 +176,7 @@ void Trace::on(const Exit& event) {
   totals.wait_status = event.wait_status;
   add_marker(event.stamp, CallKind::kExit, event.comm, event.cgroup_id, event.wait_status);
   live_.erase(event.stamp.pid);
+  gc_started_.erase(event.stamp.pid);
 }
 
 void Trace::on(const RunInfo& event) {
@@ -165,6 +194,8 @@ void Trace::on(const ProcessInfo& event) {
   totals.exe = event.exe;
   totals.build_id = event.build_id;
   totals.cgroup = event.cgroup;
+  totals.gc_marks = event.gc_marks;
+  totals.go = event.go;
 }
 
 // Without the page walk nobody can say which lazily freed pages are left.
@@ -183,6 +214,14 @@ void Trace::on(const Sample& event) {
     totals.lazyfree_at_start_bytes = event.lazyfree_bytes;
   }
   totals.last_sample = event;
+  if (event.go.heap_idle_bytes && event.go.heap_released_bytes) {
+    const std::uint64_t idle = *event.go.heap_idle_bytes;
+    totals.go_side.on_sample(event.stamp.mono_ns, idle - std::min(idle, *event.go.heap_released_bytes));
+  }
+  if (!event.go_dropped.empty()) {
+    ++totals.books_dropped;
+    totals.books_dropped_why = event.go_dropped;
+  }
   if (event.rss_bytes) totals.largest_rss_bytes = std::max(totals.largest_rss_bytes.value_or(0), *event.rss_bytes);
   sink_.on_sample(
       {.ts_ns = utc_ns(event.stamp.mono_ns),
@@ -210,6 +249,7 @@ void Trace::finish() {
   if (ledger_.not_conserved() != 0) totals_.lost["ledger_not_conserved"] += ledger_.not_conserved();
   held_.finish();
   stacks_.finish();
+  for (ProcessTotals& totals : totals_.processes) totals.go_side.finish();
   if (calls_.orphans() != 0) totals_.lost["orphan_records"] += calls_.orphans();
   if (stacks_.overflowed() != 0) totals_.lost["stack_table_full"] += stacks_.overflowed();
 }

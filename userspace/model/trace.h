@@ -43,6 +43,7 @@ class Trace : private Ledger::Sink, private HeldRows::Sink {
   void on(const Pages& event);
   void on(const Stack& event);
   void on(const Fork& event);
+  void on(const GcMark& event);
   void on(const Exec& event);
   void on(const Exit& event);
   void on(const RunInfo& event);
@@ -75,6 +76,7 @@ class Trace : private Ledger::Sink, private HeldRows::Sink {
   HeldRows held_;
   RunTotals totals_;
   std::unordered_map<std::uint32_t, std::size_t> live_;  // pid -> index in totals_.processes
+  std::unordered_map<std::uint32_t, Stamp> gc_started_;  // pid -> of the collection under way
   std::int64_t utc_minus_mono_ns_ = 0;
   std::uint64_t last_mono_ns_ = 0;  // of any record
   std::uint64_t lost_seen_ = 0;     // in the stamps of records

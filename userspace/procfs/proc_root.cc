@@ -60,24 +60,9 @@ ProcResult<UniqueFd> ProcRoot::open_file(pid_t pid, std::string_view name) const
 ProcResult<FileText> ProcRoot::read_prefix(pid_t pid, std::string_view name, std::size_t limit_bytes) const {
   const ProcResult<UniqueFd> fd = open_file(pid, name);
   if (!fd) return unexpected(fd.error());
-  FileText file;
-  constexpr std::size_t kChunkBytes = std::size_t{64} * 1024;
-  std::size_t used_bytes = 0;
-  // Reads on until 0, for the kernel returns short pieces of long files; and one byte
-  // over the limit, to know whether there is more.
-  while (used_bytes <= limit_bytes) {
-    const std::size_t left_bytes = limit_bytes - used_bytes;
-    const std::size_t wanted_bytes = left_bytes < kChunkBytes ? left_bytes + 1 : kChunkBytes;
-    file.text.resize(used_bytes + wanted_bytes);
-    const ssize_t got_bytes = ::read(fd->get(), file.text.data() + used_bytes, wanted_bytes);
-    if (got_bytes < 0 && errno == EINTR) continue;
-    if (got_bytes < 0) return unexpected(error(pid, name, errno));
-    if (got_bytes == 0) break;
-    used_bytes += static_cast<std::size_t>(got_bytes);
-  }
-  file.truncated = used_bytes > limit_bytes;
-  file.text.resize(std::min(used_bytes, limit_bytes));
-  return file;
+  tl::expected<FileText, int> file = read_text(fd->get(), limit_bytes);
+  if (!file) return unexpected(error(pid, name, file.error()));
+  return std::move(*file);
 }
 
 ProcResult<std::string> ProcRoot::read_file(pid_t pid, std::string_view name, std::size_t limit_bytes) const {

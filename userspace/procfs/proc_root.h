@@ -15,6 +15,7 @@
 #include <tl/expected.hpp>
 #include <vector>
 
+#include "base/file_text.h"
 #include "base/result.h"
 #include "base/unique_fd.h"
 
@@ -41,11 +42,6 @@ struct ProcError : Error {
 
 template <class T>
 using ProcResult = tl::expected<T, ProcError>;
-
-struct FileText {
-  std::string text;
-  bool truncated = false;  // the file goes on after the limit
-};
 
 class ProcRoot {
  public:

@@ -33,7 +33,7 @@ void LiveTable::on_call(const CallRow& row) {
   if (row.call == CallKind::kExit) rss_.erase(row.pid);
   Line& line = interval_[row.pid];
   comms_[row.pid] = row.comm;
-  if (row.call == CallKind::kExec || row.call == CallKind::kExit) return;
+  if (is_marker(row.call)) return;
   ++line.calls;
   if (row.rss_delta_bytes && *row.rss_delta_bytes < 0) {
     line.left_rss_bytes += 0 - static_cast<std::uint64_t>(*row.rss_delta_bytes);

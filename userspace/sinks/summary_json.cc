@@ -4,6 +4,8 @@
 #include <nlohmann/json.hpp>
 
 #include "model/names.h"
+#include "model/waterfall.h"
+#include "sinks/verdict_text.h"
 
 namespace madvtrace {
 namespace {
@@ -71,6 +73,36 @@ Json delays_json(const DelaysByKind& delays) {
   return list;
 }
 
+Json charge_json(const GroupCharge& charge) {
+  return {{"usage_bytes", or_null(charge.usage_bytes)},
+          {"working_set_bytes", or_null(charge.working_set_bytes)},
+          {"inactive_file_bytes", or_null(charge.inactive_file_bytes)},
+          {"limit_bytes", or_null(charge.limit_bytes)},
+          {"deferred_split_bytes", or_null(charge.deferred_split_bytes)}};
+}
+
+Json waterfall_json(const ProcessTotals& process) {
+  const auto parts = process.last_sample ? waterfall_of(*process.last_sample) : std::nullopt;
+  if (!parts) return nullptr;
+  return {{"heap_inuse_bytes", or_null(parts->heap_inuse_bytes)}, {"heap_idle_bytes", or_null(parts->heap_idle_bytes)},
+          {"lazyfree_bytes", or_null(parts->lazyfree_bytes)},     {"stacks_bytes", or_null(parts->stacks_bytes)},
+          {"runtime_bytes", or_null(parts->runtime_bytes)},       {"file_backed_bytes", parts->file_bytes},
+          {"other_anon_bytes", parts->other_anon_bytes},          {"unexplained_bytes", parts->unexplained_bytes}};
+}
+
+Json go_side_json(const GoSide& side) {
+  if (!side.known()) return nullptr;
+  const Delays& delays = side.delays();
+  return {{"idle_byte_seconds", static_cast<std::uint64_t>(side.idle_byte_seconds())},
+          {"released_bytes", delays.bytes(Fate::kFreed)},
+          {"reused_bytes", delays.bytes(Fate::kRewritten)},
+          {"idle_bytes", delays.bytes(Fate::kPending)},
+          {"released_p50_ns", or_null(delays.left_after_ns(0.5))},
+          {"released_p90_ns", or_null(delays.left_after_ns(0.9))},
+          {"released_p99_ns", or_null(delays.left_after_ns(0.99))},
+          {"quality", quality_name(Quality::kSampled)}};
+}
+
 Json process_json(const ProcessTotals& process) {
   Json json;
   json["pid"] = process.pid;
@@ -78,11 +110,13 @@ Json process_json(const ProcessTotals& process) {
   json["comm"] = process.comm;
   json["exe"] = or_null(process.exe);
   json["build_id"] = or_null(process.build_id);
-  json["go_version"] = nullptr;
-  json["godebug"] = nullptr;
-  json["expected_advice"] = nullptr;
+  json["go_version"] = or_null(process.go.version);
+  json["godebug"] = or_null(process.go.godebug);
+  json["expected_advice"] = process.go.expected_advice ? Json(advice_name(*process.go.expected_advice)) : Json(nullptr);
   json["cgroup"] = or_null(process.cgroup);
-  json["books"] = "none";
+  json["books"] = process.go.books;
+  json["books_why_not"] = or_null(process.go.books_why_not);
+  json["books_dropped"] = process.books_dropped;
   json["lazyfree_at_start_bytes"] = or_null(process.lazyfree_at_start_bytes);
   const auto rss = [](const std::optional<Sample>& sample) {
     return sample ? or_null(sample->rss_bytes) : Json(nullptr);
@@ -90,9 +124,18 @@ Json process_json(const ProcessTotals& process) {
   json["rss_at_start_bytes"] = rss(process.first_sample);
   json["rss_at_end_bytes"] = rss(process.last_sample);
   json["rss_max_bytes"] = or_null(process.largest_rss_bytes);
+  const auto charge = [](const std::optional<Sample>& sample) {
+    return sample && sample->group.usage_bytes ? charge_json(sample->group) : Json(nullptr);
+  };
+  json["charge_at_start"] = charge(process.first_sample);
+  json["charge_at_end"] = charge(process.last_sample);
   json["ended"] = process.ended;
   json["wait_status"] = or_null(process.wait_status);
-  json["verdict"] = nullptr;
+  json["verdict"] = or_null(verdict_text(process));
+  json["rss_parts"] = waterfall_json(process);
+  json["go_side"] = go_side_json(process.go_side);
+  json["gc_marks"] = or_null(process.gc_marks);
+  json["gc_cycles"] = process.gc_marks == "yes" ? Json(process.gc_cycles) : Json(nullptr);
   json["calls"] = calls_json(process.calls);
   json["pending_bytes"] = or_null(process.pending_bytes);
   json["overhang_byte_seconds"] = static_cast<std::uint64_t>(process.overhang_byte_seconds);

@@ -11,6 +11,9 @@
 #include "base/units.h"
 #include "model/names.h"
 #include "sinks/csv_field.h"
+#include "sinks/paragraph.h"
+#include "sinks/summary_go.h"
+#include "sinks/verdict_text.h"
 
 namespace madvtrace {
 namespace {
@@ -19,6 +22,7 @@ using Out = std::back_insert_iterator<std::string>;
 
 constexpr std::size_t kProcessesInFull = 5;
 constexpr std::size_t kColumns = 80;
+constexpr std::uint64_t kSharesWorthALine = 100;  // 1% of the whole
 
 std::string or_unknown(const std::optional<std::uint64_t>& bytes) { return bytes ? format_bytes(*bytes) : "unknown"; }
 
@@ -61,6 +65,24 @@ void write_memory(Out to, const ProcessTotals& process) {
     fmt::format_to(to, "  {} had been lazily freed before the trace began\n",
                    format_bytes(*process.lazyfree_at_start_bytes));
   }
+}
+
+// The charge stage: what left RSS and is charged to the cgroup all the same.
+void write_charge(Out to, const ProcessTotals& process) {
+  if (!process.last_sample || !process.last_sample->group.usage_bytes) return;
+  const GroupCharge& first = process.first_sample->group;
+  const GroupCharge& last = process.last_sample->group;
+  fmt::format_to(to, "  cgroup charge {} -> {}{}\n  cgroup working set {} -> {}\n", or_unknown(first.usage_bytes),
+                 or_unknown(last.usage_bytes),
+                 last.limit_bytes ? fmt::format(" (limit {})", format_bytes(*last.limit_bytes)) : "",
+                 or_unknown(first.working_set_bytes), or_unknown(last.working_set_bytes));
+  constexpr std::uint64_t kWorthALine = std::uint64_t{1} << 20;
+  const std::uint64_t deferred = last.deferred_split_bytes.value_or(0);
+  if (deferred < first.deferred_split_bytes.value_or(0) + kWorthALine) return;
+  fmt::format_to(to,
+                 "  {} left RSS, but the cgroup is still charged for it: parts of huge\n"
+                 "  pages, which the kernel splits and frees when memory gets short.\n",
+                 format_bytes(deferred));
 }
 
 void write_calls(Out to, const ProcessTotals& process) {
@@ -107,7 +129,7 @@ void write_lazy(Out to, const Delays& delays, std::uint64_t calls) {
     fmt::format_to(to, "  The kernel took half within {}, 90% {}.\n", format_duration(*half),
                    most ? "within " + format_duration(*most) : std::string("not at all so far"));
   }
-  if (pending != 0) {
+  if (pending * kSharesWorthALine >= given) {
     fmt::format_to(to,
                    "  Nothing forces the kernel to take what is pending while memory is free; a\n"
                    "  container's working_set leaves it out already, RSS does not.\n");
@@ -161,9 +183,13 @@ void write_releases(Out to, const ProcessTotals& process) {
 void write_process(Out to, const ProcessTotals& process) {
   fmt::format_to(to, "\n{} (pid {}{}{})\n", process.comm.empty() ? "?" : printable(process.comm), process.pid,
                  process.exe.empty() ? "" : ", ", printable(process.exe));
+  fmt::format_to(to, "{}", go_program_text(process));
   write_memory(to, process);
+  write_charge(to, process);
+  fmt::format_to(to, "{}", waterfall_text(process));
   write_calls(to, process);
   write_releases(to, process);
+  fmt::format_to(to, "{}{}", go_side_text(process), paragraph(verdict_text(process)));
   if (process.ended && process.wait_status) {
     fmt::format_to(to, "  It {} during the trace.\n", how_it_ended(*process.wait_status));
   }

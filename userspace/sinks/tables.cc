@@ -2,9 +2,27 @@
 #include "sinks/tables.h"
 
 #include "model/names.h"
+#include "model/waterfall.h"
 #include "sinks/csv_field.h"
 
 namespace madvtrace {
+namespace {
+
+void append_parts(CsvLine& line, const std::optional<Waterfall>& parts) {
+  constexpr int kParts = 8;
+  for (int i = 0; !parts && i < kParts; ++i) line.empty();
+  if (!parts) return;
+  line.number(parts->heap_inuse_bytes);
+  line.number(parts->heap_idle_bytes);
+  line.number(parts->lazyfree_bytes);
+  line.number(parts->stacks_bytes);
+  line.number(parts->runtime_bytes);
+  line.number(parts->file_bytes);
+  line.number(parts->other_anon_bytes);
+  line.number(parts->unexplained_bytes);
+}
+
+}  // namespace
 
 void append_line(std::string& out, const CallRow& row) {
   CsvLine line(out);
@@ -68,8 +86,27 @@ void append_line(std::string& out, const SampleRow& row) {
   line.number(row.pending_bytes);
   line.number(sample.page_tables_bytes);
   line.number(sample.anon_huge_bytes);
-  constexpr int kCgroupAndGoColumns = 14;
-  for (int i = 0; i < kCgroupAndGoColumns; ++i) line.empty();
+  line.number(sample.group.usage_bytes);
+  line.number(sample.group.working_set_bytes);
+  line.number(sample.group.inactive_file_bytes);
+  line.number(sample.group.limit_bytes);
+  const GoHeap& go = sample.go;
+  line.number(go.heap_sys_bytes);
+  line.number(go.heap_inuse_bytes);
+  line.number(go.heap_idle_bytes);
+  line.number(go.heap_released_bytes);
+  line.number(go.stack_inuse_bytes);
+  line.number(go.next_gc_bytes);
+  line.number(go.num_gc);
+  line.number(go.pause_total_ns);
+  line.number(go.mallocs);
+  line.number(go.frees);
+  line.number(sample.group.deferred_split_bytes);
+  line.number(go.mapped_ready_bytes);
+  line.number(go.memory_limit_bytes);
+  line.number(go.gc_percent);
+  line.number(go.metadata_sys_bytes);
+  append_parts(line, waterfall_of(sample));
   line.end();
 }
 

@@ -20,7 +20,10 @@ inline constexpr std::string_view kSamplesHeader =
     "ts_ns,mono_ns,pid,rss_bytes,rss_anon_bytes,rss_file_bytes,rss_shmem_bytes,swap_bytes,lazyfree_bytes,"
     "pending_bytes,page_tables_bytes,anon_huge_bytes,cgroup_usage_bytes,cgroup_working_set_bytes,"
     "cgroup_inactive_file_bytes,cgroup_limit_bytes,go_heap_sys_bytes,go_heap_inuse_bytes,go_heap_idle_bytes,"
-    "go_heap_released_bytes,go_stack_inuse_bytes,go_next_gc_bytes,go_num_gc,go_pause_total_ns,go_mallocs,go_frees\n";
+    "go_heap_released_bytes,go_stack_inuse_bytes,go_next_gc_bytes,go_num_gc,go_pause_total_ns,go_mallocs,go_frees,"
+    "cgroup_deferred_split_bytes,go_mapped_ready_bytes,go_memory_limit_bytes,go_gc_percent,go_metadata_sys_bytes,"
+    "rss_heap_inuse_bytes,rss_heap_idle_bytes,rss_lazyfree_bytes,rss_stacks_bytes,rss_runtime_bytes,"
+    "rss_file_backed_bytes,rss_other_anon_bytes,rss_unexplained_bytes\n";
 inline constexpr std::string_view kStacksHeader = "stack_id,frames\n";
 
 // Each appends one line, LF included.

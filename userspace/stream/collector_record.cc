@@ -42,13 +42,17 @@ Body body_of(const ClockAnchor& e) {
 }
 
 Body body_of(const ProcessInfo& e) {
-  return {CollectorKind::kProcessInfo,
-          e.stamp,
-          {{"start_utc_ns", e.start_utc_ns},
-           {"comm", e.comm},
-           {"exe", e.exe},
-           {"build_id", e.build_id},
-           {"cgroup", e.cgroup}}};
+  Json json{{"start_utc_ns", e.start_utc_ns}, {"comm", e.comm},     {"exe", e.exe},
+            {"build_id", e.build_id},         {"cgroup", e.cgroup}, {"gc_marks", e.gc_marks}};
+  if (e.go.is_go) {
+    json["is_go"] = 1U;
+    json["go_version"] = e.go.version;
+    json["godebug"] = e.go.godebug;
+    if (e.go.expected_advice) json["expected_advice"] = *e.go.expected_advice;
+    json["books"] = e.go.books;
+    json["books_why_not"] = e.go.books_why_not;
+  }
+  return {CollectorKind::kProcessInfo, e.stamp, std::move(json)};
 }
 
 Body body_of(const Sample& e) {
@@ -61,8 +65,31 @@ Body body_of(const Sample& e) {
   put(json, "page_tables_bytes", e.page_tables_bytes);
   put(json, "lazyfree_bytes", e.lazyfree_bytes);
   put(json, "anon_huge_bytes", e.anon_huge_bytes);
-  put(json, "go_memory_limit_bytes", e.go_memory_limit_bytes);
-  put(json, "go_mapped_ready_bytes", e.go_mapped_ready_bytes);
+  put(json, "cgroup_usage_bytes", e.group.usage_bytes);
+  put(json, "cgroup_working_set_bytes", e.group.working_set_bytes);
+  put(json, "cgroup_inactive_file_bytes", e.group.inactive_file_bytes);
+  put(json, "cgroup_limit_bytes", e.group.limit_bytes);
+  put(json, "cgroup_deferred_split_bytes", e.group.deferred_split_bytes);
+  put(json, "go_heap_sys_bytes", e.go.heap_sys_bytes);
+  put(json, "go_heap_inuse_bytes", e.go.heap_inuse_bytes);
+  put(json, "go_heap_idle_bytes", e.go.heap_idle_bytes);
+  put(json, "go_heap_released_bytes", e.go.heap_released_bytes);
+  put(json, "go_stack_inuse_bytes", e.go.stack_inuse_bytes);
+  put(json, "go_next_gc_bytes", e.go.next_gc_bytes);
+  put(json, "go_num_gc", e.go.num_gc);
+  put(json, "go_pause_total_ns", e.go.pause_total_ns);
+  put(json, "go_mallocs", e.go.mallocs);
+  put(json, "go_frees", e.go.frees);
+  put(json, "go_mapped_ready_bytes", e.go.mapped_ready_bytes);
+  put(json, "go_memory_limit_bytes", e.go.memory_limit_bytes);
+  if (e.go.gc_percent) json["go_gc_percent"] = *e.go.gc_percent;
+  put(json, "go_metadata_sys_bytes", e.go.metadata_sys_bytes);
+  put(json, "go_gc_work_inuse_bytes", e.go.gc_work_inuse_bytes);
+  if (!e.go_dropped.empty()) json["go_dropped"] = e.go_dropped;
+  put(json, "go_arenas_resident_bytes", e.anon.go_arenas.resident_bytes);
+  put(json, "go_arenas_lazyfree_bytes", e.anon.go_arenas.lazyfree_bytes);
+  put(json, "malloc_heap_resident_bytes", e.anon.malloc_heap.resident_bytes);
+  put(json, "malloc_heap_lazyfree_bytes", e.anon.malloc_heap.lazyfree_bytes);
   return {CollectorKind::kSample, e.stamp, std::move(json)};
 }
 
@@ -75,8 +102,9 @@ Body body_of(const Frames& e) {
 Body body_of(const Loss& e) { return {CollectorKind::kLoss, {}, {{"cause", e.cause}, {"count", e.count}}}; }
 
 Body body_of(const Reclaim& e) {
-  return {
-      CollectorKind::kReclaim, {}, {{"by", static_cast<unsigned>(e.by)}, {"from_ns", e.from_ns}, {"to_ns", e.to_ns}}};
+  Json json{{"by", static_cast<unsigned>(e.by)}, {"from_ns", e.from_ns}, {"to_ns", e.to_ns}, {"pid", e.pid}};
+  put(json, "pages", e.pages);
+  return {CollectorKind::kReclaim, {}, std::move(json)};
 }
 
 Body body_of(const CommandEnd& e) {
@@ -134,6 +162,59 @@ std::vector<std::string> get_text_list(const Json& json, const char* name) {
   return list;
 }
 
+GoHeap go_heap_of(const Json& json) {
+  GoHeap heap{.heap_sys_bytes = get_optional(json, "go_heap_sys_bytes"),
+              .heap_inuse_bytes = get_optional(json, "go_heap_inuse_bytes"),
+              .heap_idle_bytes = get_optional(json, "go_heap_idle_bytes"),
+              .heap_released_bytes = get_optional(json, "go_heap_released_bytes"),
+              .stack_inuse_bytes = get_optional(json, "go_stack_inuse_bytes"),
+              .next_gc_bytes = get_optional(json, "go_next_gc_bytes"),
+              .num_gc = get_optional(json, "go_num_gc"),
+              .pause_total_ns = get_optional(json, "go_pause_total_ns"),
+              .mallocs = get_optional(json, "go_mallocs"),
+              .frees = get_optional(json, "go_frees"),
+              .mapped_ready_bytes = get_optional(json, "go_mapped_ready_bytes"),
+              .memory_limit_bytes = get_optional(json, "go_memory_limit_bytes"),
+              .metadata_sys_bytes = get_optional(json, "go_metadata_sys_bytes"),
+              .gc_work_inuse_bytes = get_optional(json, "go_gc_work_inuse_bytes")};
+  if (json.contains("go_gc_percent")) heap.gc_percent = get_i64(json, "go_gc_percent");
+  return heap;
+}
+
+Sample sample_of(const Stamp& stamp, const Json& json) {
+  return {.stamp = stamp,
+          .rss_bytes = get_optional(json, "rss_bytes"),
+          .rss_anon_bytes = get_optional(json, "rss_anon_bytes"),
+          .rss_file_bytes = get_optional(json, "rss_file_bytes"),
+          .rss_shmem_bytes = get_optional(json, "rss_shmem_bytes"),
+          .swap_bytes = get_optional(json, "swap_bytes"),
+          .page_tables_bytes = get_optional(json, "page_tables_bytes"),
+          .lazyfree_bytes = get_optional(json, "lazyfree_bytes"),
+          .anon_huge_bytes = get_optional(json, "anon_huge_bytes"),
+          .group = {.usage_bytes = get_optional(json, "cgroup_usage_bytes"),
+                    .working_set_bytes = get_optional(json, "cgroup_working_set_bytes"),
+                    .inactive_file_bytes = get_optional(json, "cgroup_inactive_file_bytes"),
+                    .limit_bytes = get_optional(json, "cgroup_limit_bytes"),
+                    .deferred_split_bytes = get_optional(json, "cgroup_deferred_split_bytes")},
+          .go = go_heap_of(json),
+          .go_dropped = get_text(json, "go_dropped"),
+          .anon = {.go_arenas = {.resident_bytes = get_optional(json, "go_arenas_resident_bytes"),
+                                 .lazyfree_bytes = get_optional(json, "go_arenas_lazyfree_bytes")},
+                   .malloc_heap = {.resident_bytes = get_optional(json, "malloc_heap_resident_bytes"),
+                                   .lazyfree_bytes = get_optional(json, "malloc_heap_lazyfree_bytes")}}};
+}
+
+GoProgram go_program_of(const Json& json) {
+  GoProgram go{.version = get_text(json, "go_version"),
+               .godebug = get_text(json, "godebug"),
+               .books_why_not = get_text(json, "books_why_not"),
+               .is_go = get_u64(json, "is_go") != 0};
+  if (json.contains("expected_advice"))
+    go.expected_advice = static_cast<std::int32_t>(get_i64(json, "expected_advice"));
+  if (std::string books = get_text(json, "books"); !books.empty()) go.books = std::move(books);
+  return go;
+}
+
 std::optional<Event> event_of(CollectorKind kind, const Stamp& stamp, const Json& json) {
   switch (kind) {
     case CollectorKind::kRunInfo:
@@ -153,19 +234,11 @@ std::optional<Event> event_of(CollectorKind kind, const Stamp& stamp, const Json
                          .comm = get_text(json, "comm"),
                          .exe = get_text(json, "exe"),
                          .build_id = get_text(json, "build_id"),
-                         .cgroup = get_text(json, "cgroup")};
+                         .cgroup = get_text(json, "cgroup"),
+                         .gc_marks = get_text(json, "gc_marks"),
+                         .go = go_program_of(json)};
     case CollectorKind::kSample:
-      return Sample{.stamp = stamp,
-                    .rss_bytes = get_optional(json, "rss_bytes"),
-                    .rss_anon_bytes = get_optional(json, "rss_anon_bytes"),
-                    .rss_file_bytes = get_optional(json, "rss_file_bytes"),
-                    .rss_shmem_bytes = get_optional(json, "rss_shmem_bytes"),
-                    .swap_bytes = get_optional(json, "swap_bytes"),
-                    .page_tables_bytes = get_optional(json, "page_tables_bytes"),
-                    .lazyfree_bytes = get_optional(json, "lazyfree_bytes"),
-                    .anon_huge_bytes = get_optional(json, "anon_huge_bytes"),
-                    .go_memory_limit_bytes = get_optional(json, "go_memory_limit_bytes"),
-                    .go_mapped_ready_bytes = get_optional(json, "go_mapped_ready_bytes")};
+      return sample_of(stamp, json);
     case CollectorKind::kFrames:
       return Frames{.stack_key = get_u64(json, "stack_key"),
                     .text = get_text(json, "text"),
@@ -174,9 +247,12 @@ std::optional<Event> event_of(CollectorKind kind, const Stamp& stamp, const Json
       return Loss{.cause = get_text(json, "cause"), .count = get_u64(json, "count")};
     case CollectorKind::kReclaim: {
       const std::uint64_t by = get_u64(json, "by");
-      if (by > static_cast<std::uint64_t>(Reclaimer::kDirect)) return std::nullopt;
-      return Reclaim{
-          .by = static_cast<Reclaimer>(by), .from_ns = get_u64(json, "from_ns"), .to_ns = get_u64(json, "to_ns")};
+      if (by > static_cast<std::uint64_t>(Reclaimer::kSelf)) return std::nullopt;
+      return Reclaim{.by = static_cast<Reclaimer>(by),
+                     .from_ns = get_u64(json, "from_ns"),
+                     .to_ns = get_u64(json, "to_ns"),
+                     .pages = get_optional(json, "pages"),
+                     .pid = static_cast<std::uint32_t>(get_u64(json, "pid"))};
     }
     case CollectorKind::kCommandEnd:
       return CommandEnd{.pid = static_cast<std::uint32_t>(get_u64(json, "pid")),

@@ -133,6 +133,17 @@ Decoded decode_fork(RecordBytes record) {
               Fork{.stamp = stamp_of(fork->header), .child_pid = fork->child_pid, .followed = fork->followed != 0}};
 }
 
+Decoded decode_gc(RecordBytes record, bool is_start) {
+  const auto gc = read_whole<wire_gc>(record);
+  if (!gc) return bad(DecodeError::kTruncated);
+  GcMark event{
+      .stamp = stamp_of(gc->header), .is_start = is_start, .cgroup_id = gc->cgroup_id, .comm = comm_of(gc->comm)};
+  // It was in a register of the traced program.
+  const bool known = gc->trigger >= WIRE_GC_HEAP && gc->trigger <= WIRE_GC_FORCED;
+  if (is_start && known) event.trigger = static_cast<GcTrigger>(gc->trigger);
+  return {.event = event};
+}
+
 Decoded decode_exec(RecordBytes record) {
   const auto exec = read_whole<wire_exec>(record);
   if (!exec) return bad(DecodeError::kTruncated);
@@ -184,6 +195,10 @@ Decoded decode_record(RecordBytes record) {
       return decode_stack(record);
     case WIRE_FORK:
       return decode_fork(record);
+    case WIRE_GC_START:
+      return decode_gc(record, /*is_start=*/true);
+    case WIRE_GC_END:
+      return decode_gc(record, /*is_start=*/false);
     case WIRE_EXEC:
       return decode_exec(record);
     case WIRE_EXIT:

@@ -11,6 +11,7 @@
 //   w  writes the first half again
 //   d  MADV_DONTNEED of everything, in the same pieces
 //   u  munmap of the second quarter
+//   h  MADV_DONTNEED of the first half of every 2 MiB
 //   k  fork: the child keeps all of it mapped and does nothing, until this one ends
 //   s  nothing but to tell
 //   t  --threads threads release (both advices), write and read ranges of 4 to 64 pages
@@ -115,6 +116,13 @@ static void release_all(int advice) {
     const uint64_t pages = end < kPiecePages ? end : kPiecePages;
     end -= pages;
     release(&own_counts, end, pages, advice);
+  }
+}
+
+static void release_half_of_each_huge_page(void) {
+  const uint64_t pages = kHugeBytes / kPageBytes;
+  for (uint64_t page = 0; page + pages <= page_count; page += pages) {
+    release(&own_counts, page, pages / 2, MADV_DONTNEED);
   }
 }
 
@@ -321,6 +329,9 @@ int main(int argc, char** argv) {
         break;
       case 'u':
         unmap_second_quarter();
+        break;
+      case 'h':
+        release_half_of_each_huge_page();
         break;
       case 's':
         break;

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the kernel charges to one cgroup: the numbers by which containers are limited
+// and killed, beside the RSS of their processes.
+//
+//   find_memory_group(mounts, /proc/PID/cgroup) -> MemoryGroup
+//   GroupMemoryReader::open -> read() once an interval -> GroupMemory
+//
+// All numbers are of a group with all its descendants. The kernel charges in batches
+// for each CPU (MEMCG_CHARGE_BATCH, 64 pages) and adds the numbers of memory.stat up
+// lazily, so they lag by some pages. The files of a group are read one after the
+// other: they are not of one moment.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <tl/expected.hpp>
+#include <vector>
+
+#include "base/result.h"
+#include "base/unique_fd.h"
+#include "containers/hierarchies.h"
+#include "procfs/cgroup.h"
+
+namespace madvtrace {
+
+enum class CgroupVersion { kV1, kV2 };
+
+// Empty: the kernel, this version of cgroups, or this group does not have it.
+struct GroupMemory {
+  // memory.usage_in_bytes, memory.current. The root of v2 has none.
+  std::optional<std::uint64_t> usage_bytes;
+  // memory.stat: total_rss, total_active_file, … of v1, anon, active_file, … of v2.
+  // Pages marked by MADV_FREE are on the inactive_file list (they are clean and may
+  // just be dropped), though they are anonymous memory and still in RSS.
+  std::optional<std::uint64_t> anon_bytes;
+  std::optional<std::uint64_t> active_file_bytes;
+  std::optional<std::uint64_t> inactive_file_bytes;
+  // Charged, on the LRU lists, and neither mapped anonymous memory nor page cache: parts
+  // of huge pages that were given back (they left RSS) while the whole page could not
+  // be freed. The kernel splits it when memory gets short (mm/huge_memory.c,
+  // deferred_split_scan). Measured on 6.18: half of each huge page released, all of it
+  // shows here. Small values are lag.
+  std::optional<std::uint64_t> deferred_split_bytes;
+  // usage - inactive_file, not below 0: container_memory_working_set_bytes as cAdvisor
+  // and the kubelet compute it (setMemoryStats in cAdvisor's container/libcontainer).
+  std::optional<std::uint64_t> working_set_bytes;
+
+  // Empty as well: there is no limit.
+  std::optional<std::uint64_t> limit_bytes;  // the group's own: memory.limit_in_bytes, memory.max
+  // The smallest of its own and its ancestors': what it cannot grow over. v1: the
+  // kernel's hierarchical_memory_limit. v2: as far up as the mount shows, so from
+  // inside a cgroup namespace the limits above its root are not seen.
+  std::optional<std::uint64_t> effective_limit_bytes;
+
+  // Counters since the group was made.
+  std::optional<std::uint64_t> oom_kills;    // memory.oom_control (since 4.13), memory.events
+  std::optional<std::uint64_t> high_events;  // v2: throttled at memory.high
+  std::optional<std::uint64_t> max_events;   // v2: was about to go over memory.max
+  // v2, pages: marked by MADV_FREE, and reclaimed while still marked (since 4.13). v1
+  // prints no such lines.
+  std::optional<std::uint64_t> pglazyfree_pages;
+  std::optional<std::uint64_t> pglazyfreed_pages;
+  // v2, memory.pressure: microseconds in which some, or all, tasks waited for memory.
+  std::optional<std::uint64_t> pressure_some_us;
+  std::optional<std::uint64_t> pressure_full_us;
+};
+
+// The files as they were read; nothing where there is no such file.
+struct GroupMemoryText {
+  std::optional<std::string> usage;
+  std::optional<std::string> stat;
+  std::optional<std::string> limit;
+  std::optional<std::string> events;  // memory.oom_control of v1
+  std::optional<std::string> pressure;
+  std::vector<std::string> ancestor_limits;  // v2
+};
+GroupMemory parse_group_memory(CgroupVersion version, const GroupMemoryText& text);
+
+struct MemoryGroup {
+  CgroupVersion version = CgroupVersion::kV2;
+  std::string directory;
+  friend bool operator==(const MemoryGroup&, const MemoryGroup&) = default;
+};
+
+// The group to which the memory of a process is charged that is in these groups: in
+// the memory controller's v1 hierarchy, or in the unified one the nearest ancestor
+// for which the controller is enabled. Nothing where no such hierarchy, or not this
+// part of it, is mounted. Memory stays charged to the group that a process was in
+// when it touched it (v1 unless move_charge_at_immigrate, v2 always).
+std::optional<MemoryGroup> find_memory_group(const std::vector<CgroupMount>& mounts,
+                                             const std::vector<CgroupEntry>& entries);
+
+// The same for a group that was named by its directory.
+std::optional<MemoryGroup> memory_group_at(const CgroupMount& mount, const std::string& directory);
+
+struct GroupError : Error {
+  // The group was removed, or its memory controller disabled: it will not come back
+  // under this reader. A group of the same name may have been made since.
+  bool gone = false;
+};
+
+class GroupMemoryReader {
+ public:
+  static tl::expected<GroupMemoryReader, GroupError> open(const MemoryGroup& group);
+
+  // Some five small files, and one more for each ancestor on v2. memory.stat makes the
+  // kernel add up the group's counters of all CPUs: not for more than once an interval.
+  tl::expected<GroupMemory, GroupError> read() const;
+
+  const MemoryGroup& group() const { return group_; }
+  // The root of its hierarchy: its books are the whole machine's.
+  bool is_root() const;
+  // The kernel's id of the group, unique in its hierarchy: the inode number.
+  std::uint64_t id() const { return id_; }
+
+ private:
+  GroupMemoryReader(MemoryGroup group, UniqueFd directory, std::uint64_t id)
+      : group_(std::move(group)), directory_(std::move(directory)), id_(id) {}
+
+  MemoryGroup group_;
+  UniqueFd directory_;
+  std::uint64_t id_ = 0;
+};
+
+}  // namespace madvtrace

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+// The Go runtime's own memory statistics ("books"), read from outside: the process is not
+// stopped, asked or changed, and needs no endpoint. The names are those of
+// runtime.MemStats where there is one.
+//
+// Where the words are is found once a program, from the best of four sources (a ladder):
+//
+//   DWARF          types and addresses from the program's debug information
+//   symbol table   the address of a variable; the layout of that Go version from a table
+//   code           stripped: the address from an instruction of the runtime that uses it
+//   HTTP           net/http/pprof or expvar, fetched by somebody else: see books_text.h
+//
+// A field that a rung does not know is empty; what two rungs know are the same words. The
+// rungs below DWARF know what their table of versions knows (books_anchors.h).
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "base/page_range.h"
+#include "base/result.h"
+#include "golang/elf_image.h"
+#include "golang/go_version.h"
+#include "golang/pclntab.h"
+#include "golang/process_memory.h"
+
+namespace madvtrace {
+
+// GoBooks::memory_limit of a program without one (math.MaxInt64, as in the runtime).
+inline constexpr std::uint64_t kNoMemoryLimit = INT64_MAX;
+
+// Bytes unless the name says otherwise; empty: not known.
+struct GoBooks {
+  // HeapSys = HeapInuse + HeapIdle, HeapReleased <= HeapIdle: always so in what is given out.
+  std::optional<std::uint64_t> heap_sys;
+  std::optional<std::uint64_t> heap_inuse;
+  std::optional<std::uint64_t> heap_idle;
+  std::optional<std::uint64_t> heap_released;  // what the runtime believes; lazily freed pages count as released
+  std::optional<std::uint64_t> stack_inuse;
+  std::optional<std::uint64_t> next_gc;  // also empty if there is no goal: GOGC=off and no memory limit
+  std::optional<std::uint64_t> num_gc;   // completed cycles
+  std::optional<std::uint64_t> pause_total_ns;
+  // Objects since the start. They lag behind what ReadMemStats would say by what the
+  // allocation caches of the Ps hold back: up to some thousand small objects a P.
+  std::optional<std::uint64_t> mallocs;
+  std::optional<std::uint64_t> frees;
+
+  // Not in runtime.MemStats.
+  std::optional<std::uint64_t> mapped_ready;  // >= 1.19: all memory of the runtime that is mapped and not released
+  std::optional<std::uint64_t>
+      memory_limit;                        // >= 1.19: GOMEMLIMIT or SetMemoryLimit, in force now; kNoMemoryLimit: none
+  std::optional<std::int64_t> gc_percent;  // GOGC or SetGCPercent, in force now; -1: off
+  // Memory of the runtime outside of its arenas: MSpanSys + MCacheSys + BuckHashSys + OtherSys
+  // and of GCSys what is mapped apart. Up to 1.15 the next one is counted in here as well.
+  std::optional<std::uint64_t> metadata_sys;
+  // >= 1.16: in arenas, but neither heap nor stacks: work buffers of the collector.
+  std::optional<std::uint64_t> gc_work_inuse;
+  // The address space of the heap, in arenas of 64 MiB, ascending, adjacent ones merged: heap
+  // spans, goroutine stacks and gc_work_inuse live there and nothing else. Mapped or only
+  // reserved. Empty: not known.
+  std::vector<AddressRange> arenas;
+};
+
+enum class BooksRung { kNone, kDwarf, kSymtab, kCode, kHttp };
+
+// "dwarf", "symtab", "code", "http", "none".
+std::string_view books_rung_name(BooksRung rung);
+
+// What the caller knows of the process at about the same time; empty: not checked.
+struct BooksLimits {
+  std::optional<std::uint64_t> address_space_bytes;  // VmSize of /proc/PID/status
+};
+
+struct BooksLayout;
+
+// Not for two threads at once.
+class BooksReader {
+ public:
+  // `bias`: run-time minus link-time addresses (load_bias.h). An unknown version is taken
+  // for one that is newer than the table. `functions` may be null: then the code is not
+  // looked at. The error says for each rung why it has no answer.
+  //
+  // Debug information is parsed in a child process with limits of time and memory, since
+  // the file belongs to the traced program: 10 to 40 ms, at worst two seconds.
+  static Result<BooksReader> locate(const ElfImage& image, const std::optional<GoVersion>& version,
+                                    const Pclntab* functions, std::uint64_t bias);
+
+  // Of words whose run-time addresses are known.
+  BooksReader(BooksRung rung, const BooksLayout& layout);
+
+  BooksRung rung() const { return rung_; }
+
+  // What the books say now. The words are read in one system call, and again, a few times,
+  // if they contradict each other because the runtime was changing them. An error if they
+  // cannot be read, or cannot be true, or the runtime has not set up its heap yet: never
+  // numbers that are known to be wrong. What holds by construction and what is checked:
+  //
+  //   HeapSys = HeapInuse + HeapIdle   checked up to 1.15, where all three are kept; since
+  //                                    then one of them is computed from the others
+  //   HeapReleased <= HeapIdle, whole pages, within the address space: checked
+  //   mapped_ready covers the heap in use and free: checked, since 1.19
+  //   stacks, mallocs, frees: since 1.16 a second set of counters, given out only if it
+  //                           agrees with the first about the heap in use
+  Result<GoBooks> read(const ProcessMemory& memory, const BooksLimits& limits = {}) const;
+
+ private:
+  BooksRung rung_;
+  std::shared_ptr<const BooksLayout> layout_;
+};
+
+}  // namespace madvtrace

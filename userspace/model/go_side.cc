@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "model/go_side.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace madvtrace {
+namespace {
+
+std::uint64_t since(std::uint64_t from_ns, std::uint64_t to_ns) { return to_ns > from_ns ? to_ns - from_ns : 0; }
+
+}  // namespace
+
+void GoSide::take_oldest(std::uint64_t bytes, std::uint64_t mono_ns) {
+  while (bytes != 0 && !piles_.empty()) {
+    Pile& pile = piles_.front();
+    const std::uint64_t part = std::min(bytes, pile.bytes);
+    delays_.add(Fate::kFreed, since(pile.since_ns, mono_ns), part);
+    bytes -= part;
+    pile.bytes -= part;
+    if (pile.bytes == 0) piles_.pop_front();
+  }
+}
+
+void GoSide::take_newest(std::uint64_t bytes, std::uint64_t mono_ns) {
+  while (bytes != 0 && !piles_.empty()) {
+    Pile& pile = piles_.back();
+    const std::uint64_t part = std::min(bytes, pile.bytes);
+    delays_.add(Fate::kRewritten, since(pile.since_ns, mono_ns), part);
+    bytes -= part;
+    pile.bytes -= part;
+    if (pile.bytes == 0) piles_.pop_back();
+  }
+}
+
+void GoSide::on_sample(std::uint64_t mono_ns, std::uint64_t idle_bytes) {
+  const std::uint64_t released = std::exchange(released_bytes_, 0);
+  if (samples_++ == 0) {
+    if (idle_bytes != 0) piles_.push_back({mono_ns, idle_bytes});
+  } else {
+    const double mean = (static_cast<double>(idle_bytes_) + static_cast<double>(idle_bytes)) / 2;
+    idle_byte_ns_ += mean * static_cast<double>(since(last_ns_, mono_ns));
+    const std::uint64_t accounted = idle_bytes + released;
+    if (accounted >= idle_bytes_) {
+      const std::uint64_t became_idle = accounted - idle_bytes_;
+      if (became_idle != 0) piles_.push_back({last_ns_, became_idle});
+    } else {
+      take_newest(idle_bytes_ - accounted, mono_ns);
+    }
+    take_oldest(released, mono_ns);
+    if (piles_.size() > kPiles) {
+      // The two that are idle longest become one, as old as the younger: at least so long.
+      piles_[1].bytes += piles_[0].bytes;
+      piles_.pop_front();
+    }
+  }
+  idle_bytes_ = idle_bytes;
+  last_ns_ = std::max(last_ns_, mono_ns);
+}
+
+void GoSide::finish() {
+  for (const Pile& pile : piles_) delays_.add(Fate::kPending, since(pile.since_ns, last_ns_), pile.bytes);
+  piles_.clear();
+}
+
+}  // namespace madvtrace
