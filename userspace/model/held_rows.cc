@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "model/held_rows.h"
 
-#include <utility>
-
 namespace madvtrace {
 
 template <class Row>
@@ -28,8 +26,8 @@ void HeldRows::add(ReleaseRow& row, const RowOrigin& origin) {
   }
 }
 
-void HeldRows::hold(Held held) {
-  held_.push_back(std::move(held));
+void HeldRows::hold(const Held& held) {
+  held_.push_back(held);
   if (held_.size() <= kRows) return;
   give_out_first();
   give_out_settled();

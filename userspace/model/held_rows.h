@@ -66,7 +66,7 @@ class HeldRows {
 
   template <class Row>
   bool pass_through(Row& row, const RowOrigin& origin) const;
-  void hold(Held held);
+  void hold(const Held& held);
   void give_up_on_late_ones();
   void give_out_first();
 
