@@ -68,9 +68,11 @@ void verdict_heap_in_use(StreamBuilder& stream) {
       Memory{.inuse = 200, .next_gc = 220, .num_gc = 10});
 }
 
+// What the first collection of the trace finds may have grown before it.
 void verdict_heap_grows(StreamBuilder& stream) {
-  run(stream, program("go1.26.5", kMadvDontneed), Memory{.inuse = 50, .next_gc = 100},
-      Memory{.inuse = 200, .next_gc = 400, .num_gc = 15});
+  stream.start().add(program("go1.26.5", kMadvDontneed)).add(sample_of({.inuse = 50, .next_gc = 20}));
+  stream.at(5 * kSecondNs).add(sample_of({.inuse = 50, .next_gc = 100, .num_gc = 11}));
+  stream.at(10 * kSecondNs).add(sample_of({.inuse = 200, .next_gc = 400, .num_gc = 15})).finish();
 }
 
 // 100 MiB are free and not given back: 20 of them the scavenger keeps.

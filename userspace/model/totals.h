@@ -59,6 +59,7 @@ struct ProcessTotals {
   std::optional<std::uint64_t> lazyfree_at_start_bytes;
   DelaysByKind delays;
   GoProgram go;
+  std::optional<GoHeap> go_baseline;           // at the first sample after a collection in this trace
   GoSide go_side;                              // idle in the Go heap until it is given back
   std::uint64_t books_dropped = 0;             // samples whose books contradicted themselves,
   std::string books_dropped_why;               // and why the last of them

@@ -159,6 +159,7 @@ void Trace::on(const Exec& event) {
   totals.gc_marks.clear();
   totals.go = {};
   totals.go_side = {};
+  totals.go_baseline.reset();
   gc_started_.erase(event.stamp.pid);
   totals.first_sample.reset();
   totals.last_sample.reset();
@@ -214,6 +215,9 @@ void Trace::on(const Sample& event) {
     totals.lazyfree_at_start_bytes = event.lazyfree_bytes;
   }
   totals.last_sample = event;
+  // Before it, the goal is of a heap that may have changed since.
+  const bool collected = event.go.num_gc > totals.first_sample->go.num_gc;
+  if (!totals.go_baseline && totals.first_sample->go.num_gc && collected) totals.go_baseline = event.go;
   if (event.go.heap_idle_bytes && event.go.heap_released_bytes) {
     const std::uint64_t idle = *event.go.heap_idle_bytes;
     totals.go_side.on_sample(event.stamp.mono_ns, idle - std::min(idle, *event.go.heap_released_bytes));

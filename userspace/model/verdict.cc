@@ -28,6 +28,7 @@ bool grows(const GoHeap& first, const GoHeap& last, Verdict& verdict) {
   const auto after = live_heap_bytes(last);
   if (!before || !after || *after < *before + *before / 4 || *after < *before + kMiB) return false;
   verdict.grown_bytes = *after - *before;
+  verdict.collections = *last.num_gc - *first.num_gc;
   return true;
 }
 
@@ -42,6 +43,30 @@ std::optional<std::uint64_t> to_come(const GoHeap& heap) {
 }
 
 }  // namespace
+
+std::string_view reason_name(Reason reason) {
+  switch (reason) {
+    case Reason::kUnknown:
+      return "unknown";
+    case Reason::kHeapInUse:
+      return "heap_in_use";
+    case Reason::kHeapGrows:
+      return "heap_grows";
+    case Reason::kIdleHeap:
+      return "idle_heap";
+    case Reason::kLazyFree:
+      return "lazy_free";
+    case Reason::kStacks:
+      return "stacks";
+    case Reason::kOtherAnon:
+      return "other_memory";
+    case Reason::kFiles:
+      return "files";
+    case Reason::kUnexplained:
+      return "unexplained";
+  }
+  return "";
+}
 
 std::optional<std::uint64_t> live_heap_bytes(const GoHeap& heap) {
   if (!heap.next_gc_bytes || !heap.gc_percent || *heap.gc_percent < 0) return std::nullopt;
@@ -75,7 +100,7 @@ std::optional<Verdict> verdict_of(const ProcessTotals& process) {
       in_use >= candidates[0].bytes) {
     verdict.reason = in_use == 0 ? Reason::kUnknown : Reason::kHeapInUse;
     verdict.bytes = in_use;
-    if (grows(first, last, verdict)) verdict.reason = Reason::kHeapGrows;
+    if (process.go_baseline && grows(*process.go_baseline, last, verdict)) verdict.reason = Reason::kHeapGrows;
     if (verdict.collections.value_or(0) < 2) verdict.thin = Thin::kShort;
     return verdict;
   }

@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string_view>
 
 #include "model/totals.h"
 #include "model/waterfall.h"
@@ -38,7 +39,8 @@ struct Verdict {
   Reason reason = Reason::kUnknown;
   Thin thin = Thin::kNot;
   std::uint64_t bytes = 0;  // of that part, at the end
-  // kHeapGrows: by how much the heap that survives a collection grew, and over how many.
+  // kHeapGrows: by how much the heap that survives a collection grew since the first one
+  // of the trace, and over how many. Otherwise: how many there were in the trace.
   std::uint64_t grown_bytes = 0;
   std::optional<std::uint64_t> collections;
   // kIdleHeap: what the scavenger is still going to give back, as far as the books tell:
@@ -46,6 +48,9 @@ struct Verdict {
   // retainExtraPercent). Empty: not known.
   std::optional<std::uint64_t> to_come_bytes;
 };
+
+// "heap_in_use", "idle_heap", …: for programs.
+std::string_view reason_name(Reason reason);
 
 // Nothing for a process that is not a Go program, or of which no memory is known.
 std::optional<Verdict> verdict_of(const ProcessTotals& process);

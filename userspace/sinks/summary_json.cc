@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "model/names.h"
+#include "model/verdict.h"
 #include "model/waterfall.h"
 #include "sinks/verdict_text.h"
 
@@ -132,6 +133,8 @@ Json process_json(const ProcessTotals& process) {
   json["ended"] = process.ended;
   json["wait_status"] = or_null(process.wait_status);
   json["verdict"] = or_null(verdict_text(process));
+  const std::optional<Verdict> verdict = verdict_of(process);
+  json["verdict_reason"] = verdict ? Json(reason_name(verdict->reason)) : Json(nullptr);
   json["rss_parts"] = waterfall_json(process);
   json["go_side"] = go_side_json(process.go_side);
   json["gc_marks"] = or_null(process.gc_marks);
