@@ -54,7 +54,7 @@ std::optional<std::uint64_t> live_heap_bytes(const GoHeap& heap) {
 }
 
 std::optional<Verdict> verdict_of(const ProcessTotals& process) {
-  if (!process.last_sample) return std::nullopt;
+  if (!process.go.is_go || !process.last_sample) return std::nullopt;
   const std::optional<Waterfall> parts = waterfall_of(*process.last_sample);
   if (!parts || parts->rss_bytes == 0) return std::nullopt;
   const GoHeap& first = process.first_sample->go;

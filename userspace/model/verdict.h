@@ -47,7 +47,7 @@ struct Verdict {
   std::optional<std::uint64_t> to_come_bytes;
 };
 
-// Nothing for a process of which no memory is known.
+// Nothing for a process that is not a Go program, or of which no memory is known.
 std::optional<Verdict> verdict_of(const ProcessTotals& process);
 
 // Live objects at the end of the last collection, from the goal that followed from it:

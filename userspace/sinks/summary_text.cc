@@ -120,7 +120,7 @@ void write_lazy(Out to, const Delays& delays, std::uint64_t calls) {
     if (bytes != 0) fmt::format_to(to, "    {:>10} {:>4}  {}\n", format_bytes(bytes), share(bytes, given), text);
   };
   line(Fate::kReclaimed, "the kernel took: they left RSS");
-  line(Fate::kRewritten, "were written again before the kernel took them: they never left");
+  line(Fate::kRewritten, "were written again before the kernel took them: never left");
   line(Fate::kUnmapped, "left when they were unmapped");
   line(Fate::kExited, "left when the process ended");
   line(Fate::kPending, "still count as RSS");

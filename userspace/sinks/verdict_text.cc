@@ -47,7 +47,7 @@ std::string heap_in_use(const Verdict& verdict, const ProcessTotals& process) {
   }
   text += " A heap profile (pprof, inuse_space) shows who holds it.";
   if (verdict.thin == Thin::kShort) {
-    text += " The runtime collects at least every two minutes: a trace of five tells live objects from garbage.";
+    text += " The runtime collects at least every two minutes: a trace of five minutes tells live objects from garbage.";
   }
   return text;
 }
@@ -132,7 +132,7 @@ std::string sentences(const Verdict& verdict, const ProcessTotals& process) {
   return fmt::format(
       "The runtime's own books could not be read ({}), so heap in use, free heap and other memory cannot be told "
       "apart.",
-      process.go.books_why_not.empty() ? "not a Go program, or one not known" : printable(process.go.books_why_not));
+      process.go.books_why_not.empty() ? "nothing was read" : printable(process.go.books_why_not));
 }
 
 }  // namespace
