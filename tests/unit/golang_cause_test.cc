@@ -20,7 +20,7 @@ struct Written {
   std::string module;
 };
 
-Written frame_of(std::string text) {
+Written frame_of(const std::string& text) {
   if (text.starts_with("0x")) return {.kind = StackFrame::Kind::kNone};
   if (text.starts_with('.')) return {.name = "runtime" + text};
   if (!text.starts_with('[')) return {.name = text};
