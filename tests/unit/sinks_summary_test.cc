@@ -117,14 +117,14 @@ TEST(SummaryText, SaysWhatLeftRssAndIsChargedAllTheSame) {
                                 .deferred_split_bytes = kMiB / 2};
   const std::string nothing_deferred = summary_text(totals);
   EXPECT_TRUE(contains(nothing_deferred, "cgroup charge 1.1 GiB -> 1.1 GiB (limit 2.0 GiB)")) << nothing_deferred;
-  EXPECT_FALSE(contains(nothing_deferred, "still charged")) << nothing_deferred;
+  EXPECT_FALSE(contains(nothing_deferred, "charged all the same")) << nothing_deferred;
   process.last_sample->group.deferred_split_bytes = 500 * kMiB;
   const std::string deferred = summary_text(totals);
-  EXPECT_TRUE(contains(deferred, "500.0 MiB left RSS, but the cgroup is still charged for it")) << deferred;
+  EXPECT_TRUE(contains(deferred, "of it 500.0 MiB has left RSS and is charged all the same")) << deferred;
   EXPECT_LE(widest_line(deferred), 80U) << deferred;
   // It was so before the trace began.
   process.first_sample->group.deferred_split_bytes = 500 * kMiB;
-  EXPECT_FALSE(contains(summary_text(totals), "still charged"));
+  EXPECT_FALSE(contains(summary_text(totals), "charged all the same"));
 }
 
 TEST(SummaryText, TheUnknownIsNeverZero) {

@@ -72,16 +72,16 @@ void write_charge(Out to, const ProcessTotals& process) {
   if (!process.last_sample || !process.last_sample->group.usage_bytes) return;
   const GroupCharge& first = process.first_sample->group;
   const GroupCharge& last = process.last_sample->group;
-  fmt::format_to(to, "  cgroup charge {} -> {}{}\n  cgroup working set {} -> {}\n", or_unknown(first.usage_bytes),
-                 or_unknown(last.usage_bytes),
-                 last.limit_bytes ? fmt::format(" (limit {})", format_bytes(*last.limit_bytes)) : "",
-                 or_unknown(first.working_set_bytes), or_unknown(last.working_set_bytes));
+  fmt::format_to(to, "  cgroup working set {} -> {}\n", or_unknown(first.working_set_bytes),
+                 or_unknown(last.working_set_bytes));
+  fmt::format_to(to, "  cgroup charge {} -> {}{}\n", or_unknown(first.usage_bytes), or_unknown(last.usage_bytes),
+                 last.limit_bytes ? fmt::format(" (limit {})", format_bytes(*last.limit_bytes)) : "");
   constexpr std::uint64_t kWorthALine = std::uint64_t{1} << 20;
   const std::uint64_t deferred = last.deferred_split_bytes.value_or(0);
   if (deferred < first.deferred_split_bytes.value_or(0) + kWorthALine) return;
   fmt::format_to(to,
-                 "  {} left RSS, but the cgroup is still charged for it: parts of huge\n"
-                 "  pages, which the kernel splits and frees when memory gets short.\n",
+                 "    of it {} has left RSS and is charged all the same: parts of huge\n"
+                 "    pages, which the kernel splits and frees when memory gets short\n",
                  format_bytes(deferred));
 }
 

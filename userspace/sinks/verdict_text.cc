@@ -35,12 +35,13 @@ std::string collections(const Verdict& verdict) {
 }
 
 std::string heap_in_use(const Verdict& verdict, const ProcessTotals& process) {
+  const bool most = verdict.bytes > process.last_sample->rss_bytes.value_or(0) / 2;
   std::string text = fmt::format(
-      "Most of RSS, {}, is heap in use: objects that the program can still reach, or garbage that no collection has "
+      "{} of RSS, {}, is heap in use: objects that the program can still reach, or garbage that no collection has "
       "found yet. It does not wait to be given back, and giving back more would not help.",
-      of_rss(verdict, process));
+      most ? "Most" : "The largest part", of_rss(verdict, process));
   if (verdict.reason == Reason::kHeapGrows) {
-    text += fmt::format(" What survives a collection grew by {} in {} collections: that looks like a leak.",
+    text += fmt::format(" What survives a collection grew by {} in {} collections: at a steady load that is a leak.",
                         format_bytes(verdict.grown_bytes), format_count(verdict.collections.value_or(0)));
   } else {
     text += collections(verdict);
