@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -24,6 +25,9 @@ std::string_view comm_text(const Comm& comm);
 
 // Whether a system call's answer is an error number (include/linux/err.h, IS_ERR_VALUE).
 bool is_errno(std::int64_t ret);
+
+// MADV_DONTNEED or MADV_FREE: what Go's runtime gives memory of its heap back with.
+bool gives_back(std::optional<std::int32_t> advice);
 
 // The values that the model itself looks at (uapi/asm-generic/mman-common.h).
 inline constexpr std::int32_t kMadvDontneed = 4;

@@ -23,8 +23,7 @@ bool is_near_memory_limit(const ProcessTotals& process) {
 
 // A call by which the runtime gave memory of its heap back, as far as its cause tells.
 bool is_release_by_go(const CallRow& row) {
-  if (row.call != CallKind::kMadvise || row.ret != 0) return false;
-  if (row.advice != kMadvDontneed && row.advice != kMadvFree) return false;
+  if (row.call != CallKind::kMadvise || row.ret != 0 || !gives_back(row.advice)) return false;
   return row.cause != Cause::kApp && row.cause != Cause::kMalloc && row.cause != Cause::kCgo;
 }
 

@@ -32,14 +32,14 @@ bool grows(const GoHeap& first, const GoHeap& last, Verdict& verdict) {
   return true;
 }
 
-std::optional<std::uint64_t> to_come(const GoHeap& heap) {
+std::optional<std::uint64_t> to_come(const GoHeap& heap, std::uint64_t resident_idle) {
   if (!heap.heap_inuse_bytes || !heap.heap_idle_bytes || !heap.heap_released_bytes || !heap.next_gc_bytes) {
     return std::nullopt;
   }
   const std::uint64_t retained = *heap.heap_inuse_bytes + *heap.heap_idle_bytes - *heap.heap_released_bytes;
   const std::uint64_t goal = std::max(*heap.next_gc_bytes, *heap.heap_inuse_bytes);
   const std::uint64_t kept = goal + goal / 10;
-  return retained > kept ? retained - kept : 0;
+  return retained > kept ? std::min(retained - kept, resident_idle) : 0;
 }
 
 }  // namespace
@@ -108,7 +108,8 @@ std::optional<Verdict> verdict_of(const ProcessTotals& process) {
   verdict.bytes = candidates[0].bytes;
   const std::uint64_t next = std::max(candidates[1].bytes, in_use);
   if (static_cast<double>(next) > kCloseShare * static_cast<double>(verdict.bytes)) verdict.thin = Thin::kManyAreClose;
-  if (verdict.reason == Reason::kIdleHeap) verdict.to_come_bytes = to_come(last);
+  // What is free and was never touched is not in RSS.
+  if (verdict.reason == Reason::kIdleHeap) verdict.to_come_bytes = to_come(last, verdict.bytes);
   // Without the books everything anonymous that is not lazily freed is one heap of things.
   if (!last.heap_inuse_bytes && verdict.reason == Reason::kOtherAnon) {
     verdict.reason = Reason::kUnknown;

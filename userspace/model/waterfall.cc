@@ -34,18 +34,12 @@ std::optional<Waterfall> waterfall_of(const Sample& sample) {
                   .file_bytes = *sample.rss_file_bytes + sample.rss_shmem_bytes.value_or(0)};
   // Anonymous memory that no part has claimed yet.
   std::uint64_t anon = less(*sample.rss_anon_bytes, sample.lazyfree_bytes.value_or(0));
-  std::uint64_t unexplained = 0;
   if (sample.go.heap_inuse_bytes) {
     const ResidentIn& arenas = sample.anon.go_arenas;
     // Without a walk of the arenas all that the books claim is taken to be resident.
     const std::uint64_t in_arenas = less(arenas.resident_bytes.value_or(anon), arenas.lazyfree_bytes.value_or(0));
-    unexplained = divide_arenas(parts, sample.go, in_arenas);
-    if (arenas.resident_bytes) {
-      anon = less(anon, in_arenas);
-    } else {
-      anon = std::min(anon, unexplained);
-      unexplained = 0;
-    }
+    const std::uint64_t left = divide_arenas(parts, sample.go, in_arenas);
+    anon = arenas.resident_bytes ? less(anon, in_arenas) : std::min(anon, left);
     // What is mapped apart from the arenas and is not C's heap can be the runtime's.
     const std::uint64_t apart = less(anon, sample.anon.malloc_heap.resident_bytes.value_or(0));
     const std::uint64_t metadata = std::min(sample.go.metadata_sys_bytes.value_or(0), apart);

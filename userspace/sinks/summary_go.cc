@@ -19,8 +19,7 @@ namespace {
 std::uint64_t unexpected_releases(const ProcessTotals& process) {
   std::uint64_t calls = 0;
   for (const auto& [kind, totals] : process.calls) {
-    const bool releases = kind.second == kMadvDontneed || kind.second == kMadvFree;
-    if (!releases || kind.second == process.go.expected_advice) continue;
+    if (!gives_back(kind.second) || kind.second == process.go.expected_advice) continue;
     for (const Cause cause : {Cause::kBackground, Cause::kFreeOsMemory, Cause::kMemoryLimit, Cause::kHeapGrowth}) {
       calls += totals.causes.at(static_cast<std::size_t>(cause)).calls;
     }
