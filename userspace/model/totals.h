@@ -60,7 +60,7 @@ struct ProcessTotals {
   DelaysByKind delays;
   GoProgram go;
   GoSide go_side;                              // idle in the Go heap until it is given back
-  std::uint64_t books_dropped = 0;             // samples whose books contradicted themselves,
+  std::uint64_t books_dropped = 0;             // samples whose books were not believed or had,
   std::string books_dropped_why;               // and why the last of them
   double overhang_byte_seconds = 0;            // released yet resident, integrated over time
   std::optional<std::uint64_t> pending_bytes;  // released while traced and still in RSS at the end

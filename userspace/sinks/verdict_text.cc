@@ -47,7 +47,8 @@ std::string heap_in_use(const Verdict& verdict, const ProcessTotals& process) {
   }
   text += " A heap profile (pprof, inuse_space) shows who holds it.";
   if (verdict.thin == Thin::kShort) {
-    text += " The runtime collects at least every two minutes: a trace of five minutes tells live objects from garbage.";
+    text +=
+        " The runtime collects at least every two minutes: a trace of five minutes tells live objects from garbage.";
   }
   return text;
 }
