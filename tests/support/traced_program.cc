@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/support/traced_program.h"
 
+#include <filesystem>
+
 namespace madvtrace {
 
-std::string traced_program_path(const std::string& name) { return std::string(TARGETS_DIR) + "/" + name; }
+std::string traced_program_path(const std::string& name) { return std::filesystem::path(TARGETS_DIR) / name; }
 
 Result<std::unique_ptr<TracedProgram>> TracedProgram::start(const std::string& name,
                                                             std::vector<std::string> arguments) {

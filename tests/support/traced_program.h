@@ -40,7 +40,7 @@ class TracedProgram {
   nlohmann::json ready_;
 };
 
-// The path of a program in tests/targets.
+// The path of a program in tests/targets; one that is absolute stays as it is.
 std::string traced_program_path(const std::string& name);
 
 }  // namespace madvtrace

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <gtest/gtest.h>
 
+#include <sstream>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -60,6 +61,7 @@ TEST(Options, Defaults) {
   EXPECT_EQ(options.ring_bytes, std::uint64_t{16} << 20);
   EXPECT_TRUE(options.page_walk);
   EXPECT_TRUE(options.gc_marks);
+  EXPECT_EQ(options.pprof_url, std::nullopt);
   EXPECT_FALSE(options.quiet);
   EXPECT_FALSE(options.verbose);
   EXPECT_EQ(options.argv, (Words{"madvtrace", "-p", "7"}));
@@ -180,8 +182,8 @@ TEST(Options, Help) {
     EXPECT_EQ(options.mode, Mode::kPrintAndExit);
     EXPECT_TRUE(contains(options.text_to_print, "Usage: madvtrace [-p PID[,PID...]]")) << options.text_to_print;
     for (const char* flag : {"--pid", "--follow-forks", "--duration", "--interval", "--output", "--csv", "--record",
-                             "--label", "--ready-fd", "--ring-size", "--no-page-walk", "--quiet", "--verbose",
-                             "--version", "--help", "replay", "doctor", "Exit status:"}) {
+                             "--label", "--ready-fd", "--ring-size", "--no-page-walk", "--pprof-url", "--quiet",
+                             "--verbose", "--version", "--help", "replay", "doctor", "Exit status:"}) {
       EXPECT_TRUE(contains(options.text_to_print, flag)) << flag;
     }
   }
@@ -210,6 +212,28 @@ TEST(Options, EmptyValuesAreRefused) {
     const Result<Options> options = parse({flag, "", "-p", "1"});
     EXPECT_FALSE(options) << flag;
   }
+}
+
+TEST(Options, APageIsOfOneProcess) {
+  const std::string url = "http://127.0.0.1:6060/debug/vars";
+  EXPECT_EQ(accepted({"-p", "1", "--pprof-url", url}).pprof_url, url);
+  EXPECT_EQ(accepted({"-p", "1,1", "--pprof-url", url}).pprof_url, url);
+  EXPECT_EQ(accepted({"--pprof-url", "https://x/", "--", "server"}).pprof_url, "https://x/");
+  const std::string one = "--pprof-url is for one process: give one -p PID, or a command after --";
+  EXPECT_EQ(refused({"-p", "1,2", "--pprof-url", url}), one);
+  EXPECT_EQ(refused({"-p", "1", "--pprof-url", url, "--", "server"}), one);
+  EXPECT_EQ(refused({"--pprof-url", url}), one);
+  EXPECT_EQ(refused({"--pprof-url", url, "replay", "run.mv"}), one);
+  for (const char* text : {"127.0.0.1:6060", "ftp://x/", "file:///x", "HTTP", " http://x/", "http:/x\ny"}) {
+    EXPECT_TRUE(contains(refused({"-p", "1", "--pprof-url", text}), "not of the form http://HOST:PORT/PATH")) << text;
+  }
+  refused({"-p", "1", "--pprof-url", ""});
+}
+
+// A terminal that is 80 columns wide shows no line broken.
+TEST(Options, HelpFitsATerminal) {
+  std::istringstream lines(accepted({"--help"}).text_to_print);
+  for (std::string line; std::getline(lines, line);) EXPECT_LE(line.size(), 80U) << line;
 }
 
 TEST(Options, ANegativeReadyFdIsRefused) { refused({"-p", "1", "--ready-fd", "-5"}); }

@@ -51,6 +51,7 @@ class Collector {
   void finish(const RunEnd& end);
 
   LiveTargets& targets() { return targets_; }
+  GoRuntimes& runtimes() { return runtimes_; }
   const RunTotals& totals() const { return trace_.totals(); }
   // Whether all that was to be written could be.
   Status written() const;

@@ -22,8 +22,8 @@ constexpr const char* kExamples = R"(
 Examples:
   sudo madvtrace -p 1234                    watch a running service until Ctrl-C
   sudo madvtrace -p 1234 -d 5m -o out       five minutes, as CSV files in ./out
-  sudo madvtrace -f -- ./server -addr :80   start a program and trace it from its
-                                            first call on, with its children
+  sudo madvtrace -f -- ./server -addr :80   start a program and trace it from
+                                            its first call on, with its children
   sudo madvtrace -p 1234 --csv events       one table as CSV on standard output
   sudo madvtrace -p 1234 --record run.mv    keep the raw stream ...
   madvtrace replay run.mv -o out            ... and make the same files from it
@@ -32,8 +32,8 @@ Examples:
 Most releases of a Go program come one to five minutes after its load ended: a
 short trace of an idle program misses them.
 
-Exit status: 0 clean, 1 failed while running, 2 usage, 4 events were lost and the
-answer depends on them, 5 this kernel or these privileges do not allow it.
+Exit status: 0 clean, 1 failed while running, 2 usage, 4 events were lost and
+the answer depends on them, 5 this kernel or these privileges do not allow it.
 )";
 
 class HelpFormatter : public CLI::Formatter {
@@ -62,6 +62,7 @@ struct Parser {
   std::vector<std::string> labels;
   std::string walk_budget = "1%";
   std::string ring_size = "16MiB";
+  std::string pprof_url;
   int ready_fd = -1;
   bool no_page_walk = false;
   bool no_gc_marks = false;
@@ -77,7 +78,7 @@ struct Parser {
         ->group("Whom to trace");
     app.add_flag("-f,--follow-forks", options.follow_forks, "trace children too, from their first call on")
         ->group("Whom to trace");
-    app.add_option("-d,--duration", duration, "stop after this long (500ms, 5s, 2m); default: until Ctrl-C")
+    app.add_option("-d,--duration", duration, "stop after this long (500ms, 5s, 2m); default:\nuntil Ctrl-C")
         ->type_name("TIME")
         ->group("When");
     app.add_option("-i,--interval", interval, "time between two samples (default 1s)")
@@ -91,14 +92,21 @@ struct Parser {
     app.add_option("--ready-fd", ready_fd, "write a line there once every hook is attached")
         ->type_name("N")
         ->group("Output");
-    app.add_option("--walk-budget", walk_budget, "CPU that watching lazily freed pages may take (default 1%)")
+    app.add_option("--walk-budget", walk_budget, "CPU that watching lazily freed pages may take\n(default 1%)")
         ->type_name("PERCENT")
         ->group("How");
-    app.add_option("--ring-size", ring_size, "buffer between kernel and collector (default 16MiB)")
+    app.add_option("--ring-size", ring_size, "buffer between kernel and collector (default\n16MiB)")
         ->type_name("BYTES")
         ->group("How");
-    app.add_flag("--no-page-walk", no_page_walk, "do not read page tables: resident bytes are sampled")->group("How");
-    app.add_flag("--no-gc-marks", no_gc_marks, "no rows for Go's garbage collections, no breakpoints for them")
+    app.add_flag("--no-page-walk", no_page_walk, "do not read page tables: resident bytes are\nsampled")->group("How");
+    app.add_flag("--no-gc-marks", no_gc_marks, "no rows for Go's garbage collections, no\nbreakpoints for them")
+        ->group("How");
+    app.add_option("--pprof-url", pprof_url,
+                   "ask this page for Go's own numbers if they\n"
+                   "cannot be read otherwise:\n"
+                   "http://HOST:PORT/debug/pprof/heap?debug=1 or\n"
+                   ".../debug/vars; it stops the program for a moment")
+        ->type_name("URL")
         ->group("How");
     app.add_flag("-v,--verbose", options.verbose, "say what is being done, and libbpf's own messages")->group("How");
     app.set_version_flag("--version", "madvtrace " + std::string(version_text()),
@@ -124,10 +132,10 @@ struct Parser {
   }
 
   void add_outputs(CLI::App& to) {
-    to.add_option("-o,--output", output, "CSV files and summary.json into a new or empty directory")
+    to.add_option("-o,--output", output, "CSV files and summary.json into a new or empty\ndirectory")
         ->type_name("DIR")
         ->group("Output");
-    to.add_option("--csv", csv, "one table as CSV on standard output: events, releases or samples")
+    to.add_option("--csv", csv, "one table as CSV on standard output: events,\nreleases or samples")
         ->type_name("TABLE")
         ->group("Output");
     to.add_flag("-q,--quiet", options.quiet, "no table, no summary: only errors")->group("Output");
@@ -136,6 +144,7 @@ struct Parser {
   Status take_values();
   Status take_pids();
   Status take_labels();
+  Status take_pprof_url();
 };
 
 // One line, whatever was typed.
@@ -163,9 +172,23 @@ Status Parser::take_labels() {
   return {};
 }
 
+// A page is one process's; which one it is has to be clear.
+Status Parser::take_pprof_url() {
+  if (pprof_url.empty()) return {};
+  if (!pprof_url.starts_with("http://") && !pprof_url.starts_with("https://")) {
+    return usage(fmt::format("--pprof-url {}: not of the form http://HOST:PORT/PATH", pprof_url));
+  }
+  if (options.pids.size() + (options.command.empty() ? 0 : 1) != 1) {
+    return usage("--pprof-url is for one process: give one -p PID, or a command after --");
+  }
+  options.pprof_url = pprof_url;
+  return {};
+}
+
 Status Parser::take_values() {
   if (const Status status = take_pids(); !status) return status;
   if (const Status status = take_labels(); !status) return status;
+  if (const Status status = take_pprof_url(); !status) return status;
   if (!duration.empty()) {
     options.duration_ns = parse_duration_ns(duration);
     if (!options.duration_ns) return usage(fmt::format("-d {}: not a duration; write 500ms, 5s or 2m", duration));

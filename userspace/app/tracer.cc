@@ -133,6 +133,7 @@ Status Tracer::begin() {
   for (const std::uint32_t pid : pids) {
     if (const Status status = session_->add_target(pid, options_.follow_forks); !status) return status;
     collector_->targets().add(pid);
+    if (options_.pprof_url) collector_->runtimes().ask_page(pid, *options_.pprof_url, options_.interval_ns);
   }
   if (const Status status = session_->find_address_spaces(); !status) return status;
   // Describes the targets and takes their first samples.

@@ -229,7 +229,7 @@ struct Sample {
   std::optional<std::uint64_t> anon_huge_bytes;
   GroupCharge group;
   GoHeap go;
-  std::string go_dropped;  // why the runtime's books, known until then, were not believed now
+  std::string go_dropped;  // why the runtime's books were not believed, or its page not had, now
   struct {
     ResidentIn go_arenas;    // empty: it is not known where they are
     ResidentIn malloc_heap;  // brk

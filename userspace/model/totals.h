@@ -61,7 +61,7 @@ struct ProcessTotals {
   GoProgram go;
   std::optional<GoHeap> go_baseline;           // at the first sample after a collection in this trace
   GoSide go_side;                              // idle in the Go heap until it is given back
-  std::uint64_t books_dropped = 0;             // samples whose books contradicted themselves,
+  std::uint64_t books_dropped = 0;             // samples whose books were not believed or had,
   std::string books_dropped_why;               // and why the last of them
   double overhang_byte_seconds = 0;            // released yet resident, integrated over time
   std::optional<std::uint64_t> pending_bytes;  // released while traced and still in RSS at the end
