@@ -11,25 +11,20 @@ std::uint64_t since(std::uint64_t from_ns, std::uint64_t to_ns) { return to_ns >
 
 }  // namespace
 
-void GoSide::take_oldest(std::uint64_t bytes, std::uint64_t mono_ns) {
+void GoSide::take(Fate fate, std::uint64_t bytes, std::uint64_t mono_ns) {
+  const bool oldest_first = fate == Fate::kFreed;
   while (bytes != 0 && !piles_.empty()) {
-    Pile& pile = piles_.front();
+    Pile& pile = oldest_first ? piles_.front() : piles_.back();
     const std::uint64_t part = std::min(bytes, pile.bytes);
-    delays_.add(Fate::kFreed, since(pile.since_ns, mono_ns), part);
+    delays_.add(fate, since(pile.since_ns, mono_ns), part);
     bytes -= part;
     pile.bytes -= part;
-    if (pile.bytes == 0) piles_.pop_front();
-  }
-}
-
-void GoSide::take_newest(std::uint64_t bytes, std::uint64_t mono_ns) {
-  while (bytes != 0 && !piles_.empty()) {
-    Pile& pile = piles_.back();
-    const std::uint64_t part = std::min(bytes, pile.bytes);
-    delays_.add(Fate::kRewritten, since(pile.since_ns, mono_ns), part);
-    bytes -= part;
-    pile.bytes -= part;
-    if (pile.bytes == 0) piles_.pop_back();
+    if (pile.bytes != 0) return;
+    if (oldest_first) {
+      piles_.pop_front();
+    } else {
+      piles_.pop_back();
+    }
   }
 }
 
@@ -45,9 +40,9 @@ void GoSide::on_sample(std::uint64_t mono_ns, std::uint64_t idle_bytes) {
       const std::uint64_t became_idle = accounted - idle_bytes_;
       if (became_idle != 0) piles_.push_back({last_ns_, became_idle});
     } else {
-      take_newest(idle_bytes_ - accounted, mono_ns);
+      take(Fate::kRewritten, idle_bytes_ - accounted, mono_ns);
     }
-    take_oldest(released, mono_ns);
+    take(Fate::kFreed, released, mono_ns);
     if (piles_.size() > kPiles) {
       // The two that are idle longest become one, as old as the younger: at least so long.
       piles_[1].bytes += piles_[0].bytes;

@@ -41,8 +41,8 @@ class GoSide {
     std::uint64_t bytes = 0;
   };
 
-  void take_oldest(std::uint64_t bytes, std::uint64_t mono_ns);
-  void take_newest(std::uint64_t bytes, std::uint64_t mono_ns);
+  // kFreed takes what is idle longest, kRewritten what became idle last.
+  void take(Fate fate, std::uint64_t bytes, std::uint64_t mono_ns);
 
   std::deque<Pile> piles_;  // the longest idle in front
   Delays delays_;
