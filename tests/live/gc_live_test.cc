@@ -277,7 +277,8 @@ TEST_F(GcTest, TwoHundredOfOneFile) {
   }
   ASSERT_NO_FATAL_FAILURE(end_cleanly(*trace));
   EXPECT_EQ(events().rows_where("call", "gc_end").size(), collections);
-  for (const Json& process : summary().at("processes")) EXPECT_EQ(process.at("gc_marks"), "yes");
+  const Json told = summary();
+  for (const Json& process : told.at("processes")) EXPECT_EQ(process.at("gc_marks"), "yes");
 }
 
 // While it works, breakpoints come and go under it.
