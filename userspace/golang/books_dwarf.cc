@@ -4,8 +4,10 @@
 #include <dwarf.h>
 #include <elfutils/libdw.h>
 
+#include <algorithm>
 #include <array>
 #include <cstring>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -96,9 +98,42 @@ std::optional<std::uint64_t> number(Dwarf_Die entry, unsigned int name) {
   return value;
 }
 
+// The names of entries. libdw (0.188) hands out where a DW_FORM_string begins without a
+// look at whether it ends before its section does.
+class Names {
+ public:
+  explicit Names(Elf* elf) {
+    Elf_Scn* section = nullptr;
+    while ((section = elf_nextscn(elf, section)) != nullptr) {
+      // What libdw reads as well: kept by libelf, and uncompressed where need be.
+      const Elf_Data* data = elf_rawdata(section, nullptr);
+      if (data != nullptr && data->d_buf != nullptr) {
+        sections_.emplace_back(static_cast<const char*>(data->d_buf), data->d_size);
+      }
+    }
+  }
+
+  // Empty for an entry without a sound name.
+  std::string_view of(Dwarf_Die& entry) const {
+    const char* name = dwarf_diename(&entry);
+    if (name == nullptr) return {};
+    const auto holds = [name](std::span<const char> section) {
+      return std::greater_equal<>()(name, section.data()) && std::less<>()(name, section.data() + section.size());
+    };
+    const auto section = std::ranges::find_if(sections_, holds);
+    if (section == sections_.end()) return {};
+    const std::string_view rest(name, static_cast<std::size_t>(section->data() + section->size() - name));
+    const std::size_t length = rest.find('\0');
+    return length == std::string_view::npos ? std::string_view() : rest.substr(0, length);
+  }
+
+ private:
+  std::vector<std::span<const char>> sections_;
+};
+
 class RuntimeInfo {
  public:
-  explicit RuntimeInfo(Dwarf* dwarf) : dwarf_(dwarf) {}
+  explicit RuntimeInfo(Dwarf* dwarf) : dwarf_(dwarf), names_(dwarf_getelf(dwarf)) {}
 
   // Whether the unit of package runtime is there, and what of `variables` it has.
   Status find(std::span<const std::string_view> variables) {
@@ -107,8 +142,7 @@ class RuntimeInfo {
     Dwarf_Die root;
     while (dwarf_get_units(dwarf_, unit, &unit, nullptr, nullptr, &root, nullptr) == 0) {
       if (++units > kUnitsLimit) return fail("debug information: too many units");
-      const char* name = dwarf_diename(&root);
-      if (name == nullptr || std::string_view(name) != "runtime") continue;
+      if (names_.of(root) != "runtime") continue;
       take_variables(root, variables);
       if (!variables_.empty()) return {};
     }
@@ -126,8 +160,7 @@ class RuntimeInfo {
     if (dwarf_tag(const_cast<Dwarf_Die*>(&whole.type)) != DW_TAG_structure_type) return std::nullopt;
     std::optional<Place> found;
     each_child(whole.type, [&](Dwarf_Die& child) {
-      const char* child_name = dwarf_diename(&child);
-      if (child_name == nullptr || name != child_name) return true;
+      if (names_.of(child) != name) return true;
       const std::optional<std::uint64_t> offset = number(child, DW_AT_data_member_location);
       const std::optional<Dwarf_Die> type = type_of(child);
       if (offset && type) found = Place{*type, whole.address + *offset};
@@ -159,8 +192,7 @@ class RuntimeInfo {
   void take_variables(Dwarf_Die unit, std::span<const std::string_view> wanted) {
     each_child(unit, [&](Dwarf_Die& child) {
       if (dwarf_tag(&child) != DW_TAG_variable) return true;
-      const char* name = dwarf_diename(&child);
-      if (name == nullptr) return true;
+      const std::string_view name = names_.of(child);
       for (const std::string_view variable : wanted) {
         if (variable == name) take_variable(child, variable);
       }
@@ -179,6 +211,7 @@ class RuntimeInfo {
   }
 
   Dwarf* dwarf_;
+  Names names_;
   std::vector<std::pair<std::string_view, Place>> variables_;
   std::size_t entries_ = 0;
 };
@@ -200,6 +233,7 @@ HeapStatsPlace heap_stats(RuntimeInfo& info, const Place& memstats) {
     member_bytes = place ? number(place->type, DW_AT_byte_size).value_or(0) : 0;
     const bool inside = place && member_bytes > 0 && member_bytes <= *bytes && member_bytes % 8 == 0 &&
                         place->address - set.address <= *bytes - member_bytes;
+    if (!inside) member_bytes = 0;
     return inside ? static_cast<std::uint32_t>(place->address - set.address) : HeapStatsPlace::kAbsent;
   };
   std::uint64_t word = 0;
