@@ -32,7 +32,9 @@ enum class CallKind : std::uint8_t {
   kExec,
   kExit,
   kGcStart,
-  kGcEnd
+  kGcEnd,
+  kGroupJoin,
+  kGroupLeave
 };
 
 constexpr bool is_marker(CallKind call) { return call >= CallKind::kExec; }
@@ -68,7 +70,7 @@ enum class Fate : std::uint8_t {
   kSuperseded,  // released again
   kUnmapped,
   kExited,   // the process ended, or became another program
-  kPending,  // still in RSS when the trace ended
+  kPending,  // still in RSS when the trace ended, or the process left the watched cgroup
 };
 inline constexpr std::size_t kFates = 7;
 

@@ -43,6 +43,8 @@ class Trace : private Ledger::Sink, private HeldRows::Sink {
   void on(const Pages& event);
   void on(const Stack& event);
   void on(const Fork& event);
+  void on(const Join& event);
+  void on(const Leave& event);
   void on(const GcMark& event);
   void on(const Exec& event);
   void on(const Exit& event);
