@@ -22,10 +22,10 @@ constexpr const char* kExamples = R"(
 Examples:
   sudo madvtrace -p 1234                    watch a running service until Ctrl-C
   sudo madvtrace -p 1234 -d 5m -o out       five minutes, as CSV files in ./out
-  sudo madvtrace --container web            every Go process of a container, by its
-                                            name or id (docker, containerd,
+  sudo madvtrace --container web            every Go process of a container, by
+                                            its name or id (docker, containerd,
                                             kubernetes, cri-o, podman, runc)
-  sudo madvtrace --cgroup nginx.service     ... of a systemd unit, or of a cgroup
+  sudo madvtrace --cgroup nginx.service     ... of a systemd unit, a pod, ...
   sudo madvtrace -f -- ./server -addr :80   start a program and trace it from
                                             its first call on, with its children
   sudo madvtrace -p 1234 --csv events       one table as CSV on standard output
