@@ -58,6 +58,7 @@ Status Collector::watch_group(const FoundGroup& group, bool go_only) {
           .programs_run = [this](std::uint32_t pid) { return session_.programs_run(pid); },
           .leave_out = [this](std::uint32_t pid, std::uint32_t programs) { return session_.leave_out(pid, programs); },
           .left_out = [](std::uint32_t, const std::string&) {}});
+  for (const std::uint32_t pid : targets_.pids()) admission_->name(pid);
   return session_.watch_group(group.id, group.controllers);
 }
 
