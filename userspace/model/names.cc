@@ -45,6 +45,14 @@ std::string_view call_name(CallKind call) {
       return "gc_start";
     case CallKind::kGcEnd:
       return "gc_end";
+    case CallKind::kOomKill:
+      return "oom_kill";
+    case CallKind::kMemoryHigh:
+      return "memory_high";
+    case CallKind::kMemoryMax:
+      return "memory_max";
+    case CallKind::kMemoryPressure:
+      return "memory_pressure";
   }
   return "";
 }
