@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <set>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "base/clock.h"
@@ -48,6 +49,11 @@ Collector::Collector(BpfSession& session, const ProcRoot& proc, Outputs& outputs
 void Collector::emit(const Event& event) {
   const std::string record = encode_record(event, mono_now_ns());
   if (!record.empty()) tee_.on_record(std::as_bytes(std::span(record)));
+}
+
+void Collector::watch_group(GroupWatch group, std::string name, bool go_only) {
+  emit(group.info(std::move(name), go_only));
+  group_.emplace(std::move(group));
 }
 
 Result<bool> Collector::drain(bool all) {
@@ -150,8 +156,18 @@ void Collector::look_at_changed_processes() {
     // its address space may even be its parent's (vfork).
     if (info && gc_marks_ && !forked) info->gc_marks = gc_marks_->attach(pid);
     if (info && !forked) info->go = runtimes_.look_at(pid);
+    if (info && group_) info->outside_group = !group_->contains(pid);
     if (info) emit(*info);
     if (const auto sample = sampler_.sample(pid, /*always=*/false)) emit(*sample);
+  }
+  // What the counters grow by is from here on.
+  if (!group_sampled_) sample_group();
+}
+
+void Collector::sample_group() {
+  if (const auto sample = group_ ? group_->sample() : std::nullopt) {
+    emit(*sample);
+    group_sampled_ = true;
   }
 }
 
@@ -160,6 +176,7 @@ void Collector::sample_all(bool always) {
   for (const std::uint32_t pid : targets_.pids()) {
     if (const auto sample = sampler_.sample(pid, always)) emit(*sample);
   }
+  sample_group();
 }
 
 void Collector::emit_clock() {

@@ -19,6 +19,7 @@
 #include "app/gc_marks.h"
 #include "app/go_modules.h"
 #include "app/go_runtimes.h"
+#include "app/group_watch.h"
 #include "app/live_targets.h"
 #include "app/outputs.h"
 #include "app/pipeline.h"
@@ -37,6 +38,11 @@ class Collector {
             double walk_budget);
 
   void emit(const Event& event);
+
+  // Before the first drain. `name`: as the user wrote it.
+  void watch_group(GroupWatch group, std::string name, bool go_only);
+  // Null if none is watched. Once it is gone no more is said of it.
+  const GroupWatch* group() const { return group_ ? &*group_ : nullptr; }
 
   // Takes what the ring holds (all of it, if `all`) and looks at processes that are
   // new in it. True: there is more to take at once.
@@ -63,6 +69,7 @@ class Collector {
   void pass_budgets();
   Status look_at_watched(bool always);
   void sample_all(bool always);
+  void sample_group();
   void emit_clock();
   void emit_losses();
   void drop_vanished();
@@ -82,6 +89,8 @@ class Collector {
   WalkBudget sample_budget_;  // half for the samples
   GroupBooks groups_;
   Sampler sampler_;
+  std::optional<GroupWatch> group_;
+  bool group_sampled_ = false;
   std::optional<GcMarks> gc_marks_;
   Tee tee_;
   std::map<std::string, std::uint64_t> losses_told_;
