@@ -100,7 +100,8 @@ GroupWatch::Members GroupWatch::members() const {
 void GroupWatch::find_memory(const std::optional<std::uint32_t>& first_process) {
   const auto open = [this](const std::optional<MemoryGroup>& where) {
     if (!where || reader_) return;
-    if (auto reader = GroupMemoryReader::open(*where); reader && !reader->is_root()) reader_.emplace(*std::move(reader));
+    if (auto reader = GroupMemoryReader::open(*where); reader && !reader->is_root())
+      reader_.emplace(*std::move(reader));
   };
   if (const CgroupMount* const its = mount()) open(memory_group_at(*its, group_.directory));
   if (reader_ || !first_process) return;

@@ -30,7 +30,7 @@ struct GroupGrowth {
 // One row of events.csv.
 struct GroupHappening {
   CallKind kind = CallKind::kOomKill;
-  std::uint64_t grown = 0;   // kMemoryPressure: microseconds
+  std::uint64_t grown = 0;      // kMemoryPressure: microseconds
   std::uint64_t within_ns = 0;  // since the sample before that knew the counter
 };
 

@@ -161,8 +161,8 @@ void Trace::on(const Fork& event) {
   const auto found = live_.find(event.child_pid);
   // A process of a watched group may have been looked at before its own fork stands in
   // the stream. If the pid was another's before, that one's end was lost.
-  const bool known_already = found != live_.end() && same_start(totals_.processes[found->second].start_ts_ns,
-                                                                utc_ns(event.stamp.mono_ns));
+  const bool known_already =
+      found != live_.end() && same_start(totals_.processes[found->second].start_ts_ns, utc_ns(event.stamp.mono_ns));
   if (found != live_.end() && !known_already) {
     on_memory_gone(event.child_pid, event.stamp.mono_ns);
     on_process_gone(event.child_pid);

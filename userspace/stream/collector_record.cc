@@ -145,8 +145,7 @@ Body body_of(const GroupSample& e) {
 }
 
 Body body_of(const LeftOut& e) {
-  return {
-      CollectorKind::kLeftOut, e.stamp, {{"start_utc_ns", e.start_utc_ns}, {"comm", e.comm}, {"exe", e.exe}}};
+  return {CollectorKind::kLeftOut, e.stamp, {{"start_utc_ns", e.start_utc_ns}, {"comm", e.comm}, {"exe", e.exe}}};
 }
 
 // Reading: a member that is missing or of another type leaves the default.
