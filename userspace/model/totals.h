@@ -99,6 +99,10 @@ struct RunTotals {
 // Adds `row` to `calls`; markers are left out.
 void add_call(CallTotalsByKind& calls, const CallRow& row);
 
+// What calls gave back: what left RSS inside them; of MADV_FREE, what was resident. A page
+// that was given back twice counts twice.
+std::uint64_t given_back_bytes(const CallTotalsByKind& calls);
+
 // Sums wrap: no real trace comes near, and a hostile recording must not do harm.
 void add_totals(CallTotals& sum, const CallTotals& part);
 
