@@ -24,6 +24,7 @@ typedef _Bool bool;
 /* uapi/linux/bpf.h: only what is used. */
 enum {
   BPF_ANY = 0,
+  BPF_NOEXIST = 1,
   BPF_MAP_TYPE_HASH = 1,
   BPF_MAP_TYPE_ARRAY = 2,
   BPF_MAP_TYPE_PERCPU_ARRAY = 6,
@@ -60,8 +61,24 @@ struct pt_regs {
   unsigned long di;
 };
 
+struct super_block {
+  __u32 s_dev;
+};
+
+struct inode {
+  void* i_private;
+  unsigned long i_ino;
+  struct super_block* i_sb;
+};
+
+struct file {
+  void* private_data;
+  struct inode* f_inode;
+};
+
 struct mm_struct {
   void* pgd;
+  struct file* exe_file;
   unsigned long start_brk;
   unsigned long brk;
   unsigned long def_flags;
@@ -87,15 +104,6 @@ struct signal_struct {
   int group_exit_code;
 };
 
-struct inode {
-  void* i_private;
-};
-
-struct file {
-  void* private_data;
-  struct inode* f_inode;
-};
-
 struct fdtable {
   unsigned int max_fds;
   struct file** fd;
@@ -103,6 +111,30 @@ struct fdtable {
 
 struct files_struct {
   struct fdtable* fdt;
+};
+
+struct kernfs_node {
+  __u64 id;
+};
+
+struct cgroup {
+  struct kernfs_node* kn;
+  int level;
+  struct cgroup* ancestors[1]; /* 6.1+; [level + 1] of them */
+};
+
+/* Up to 6.0. */
+struct cgroup___before_6_1 {
+  __u64 ancestor_ids[1];
+};
+
+struct cgroup_subsys_state {
+  struct cgroup* cgroup;
+};
+
+struct css_set {
+  struct cgroup_subsys_state* subsys[1]; /* by enum cgroup_subsys_id */
+  struct cgroup* dfl_cgrp;
 };
 
 struct task_struct {
@@ -113,6 +145,8 @@ struct task_struct {
   struct mm_struct* mm;
   struct signal_struct* signal;
   struct files_struct* files;
+  struct task_struct* group_leader;
+  struct css_set* cgroups;
   char comm[16];
 };
 

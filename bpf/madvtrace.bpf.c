@@ -33,6 +33,7 @@ const struct wire_exec* anchor_wire_exec __attribute__((unused));
 const struct wire_exit* anchor_wire_exit __attribute__((unused));
 const struct wire_pages* anchor_wire_pages __attribute__((unused));
 const struct wire_gc* anchor_wire_gc __attribute__((unused));
+const struct wire_member* anchor_wire_member __attribute__((unused));
 
 /* uapi/asm-generic/mman-common.h, uapi/linux/mman.h */
 #define MAP_FIXED 0x10

@@ -27,7 +27,7 @@
 #define WIRE_ASSERT_SIZE(type, bytes) _Static_assert(sizeof(type) == (bytes), #type)
 #endif
 
-#define WIRE_VERSION 2
+#define WIRE_VERSION 3
 
 #define WIRE_COMM_BYTES 16  /* TASK_COMM_LEN */
 #define WIRE_STACK_DEPTH 64 /* frames kept of a user stack, leaf first */
@@ -47,7 +47,9 @@ enum wire_kind {
   WIRE_PAGES = 9,         /* struct wire_pages: which pages of 2 MiB are resident */
   WIRE_GC_START = 10,     /* struct wire_gc: a garbage collection of a Go program marks from here */
   WIRE_GC_END = 11,       /* struct wire_gc: it has marked everything, and sweeps */
-  WIRE_KERNEL_KINDS = 12,
+  WIRE_JOIN = 12,         /* struct wire_member: a process of the watched cgroup is traced from here on */
+  WIRE_LEAVE = 13,        /* struct wire_member: it is not any more */
+  WIRE_KERNEL_KINDS = 14,
   WIRE_COLLECTOR_FIRST = 64,
 };
 
@@ -188,13 +190,47 @@ struct wire_fork {
 };
 WIRE_ASSERT_SIZE(struct wire_fork, 32 + 8 + 16);
 
+/* The file that a process runs, as the kernel knows it: the same for two processes means
+ * the same program, which need not be asked of one that is gone. stat() may say
+ * otherwise (overlayfs, btrfs). */
+struct wire_program {
+  __u64 inode; /* 0: not known */
+  __u32 device;
+  __u32 reserved;
+};
+WIRE_ASSERT_SIZE(struct wire_program, 16);
+
 /* The old address space is gone, the new one not yet run in. */
 struct wire_exec {
   struct wire_header header;
   __u64 cgroup_id;
+  struct wire_program program;
   char comm[WIRE_COMM_BYTES]; /* the new name */
 };
-WIRE_ASSERT_SIZE(struct wire_exec, 32 + 8 + 16);
+WIRE_ASSERT_SIZE(struct wire_exec, 32 + 8 + 16 + 16);
+
+enum wire_member_why {
+  WIRE_MEMBER_FOUND = 0,   /* it was there when the group began to be watched */
+  WIRE_MEMBER_CALLED = 1,  /* a call of it is the first that is known of it */
+  WIRE_MEMBER_FORKED = 2,  /* by a process that is not traced (clone3 with CLONE_INTO_CGROUP) */
+  WIRE_MEMBER_MOVED = 3,   /* into the group, or out of it */
+  WIRE_MEMBER_EXECED = 4,  /* it runs another program now */
+  WIRE_MEMBER_REFUSED = 5, /* by the collector: it is not of the kind that is traced */
+  WIRE_MEMBER_WHYS = 6,
+};
+
+/* A process belongs to the group that its first thread (the thread group leader) is in,
+ * as does the memory that it is charged for (mm->owner), whatever groups its other
+ * threads are in. header.pid: the process; tid: 0. */
+struct wire_member {
+  struct wire_header header;
+  __u64 cgroup_id;
+  struct wire_program program;
+  __u32 why; /* enum wire_member_why */
+  __u32 reserved;
+  char comm[WIRE_COMM_BYTES];
+};
+WIRE_ASSERT_SIZE(struct wire_member, 32 + 8 + 16 + 8 + 16);
 
 struct wire_exit {
   struct wire_header header;
@@ -274,6 +310,15 @@ enum wire_reclaimer {
   WIRE_RECLAIMERS = 6,
 };
 
+/* The argument of leave_out: this process, if it still runs the program that was looked at. */
+struct wire_leave_out {
+  __u32 pid;
+  __u32 programs; /* as in its struct wire_target */
+  __u32 done;     /* out: 1 if it is left out now */
+  __u32 reserved;
+};
+WIRE_ASSERT_SIZE(struct wire_leave_out, 16);
+
 #define WIRE_WALK_JOBS 512 /* in one request */
 
 /* The argument of run_walk_jobs: how many jobs are filled in. */
@@ -285,13 +330,15 @@ WIRE_ASSERT_SIZE(struct wire_walk_request, 8);
 
 /* A process to trace. Key of the table: tgid. */
 enum wire_target_flag {
-  WIRE_TARGET_FOLLOW = 1, /* children are targets too */
-  WIRE_TARGET_LAZY = 2,   /* it has used MADV_FREE: its releases come with WIRE_PAGES */
+  WIRE_TARGET_FOLLOW = 1,   /* children are targets too */
+  WIRE_TARGET_LAZY = 2,     /* it has used MADV_FREE: its releases come with WIRE_PAGES */
+  WIRE_TARGET_MEMBER = 4,   /* found by its cgroup; no target any more once it has left that */
+  WIRE_TARGET_LEFT_OUT = 8, /* not traced until it runs another program */
 };
 struct wire_target {
   __u64 mm; /* kernel address of its mm_struct; 0 until seen. Never leaves the kernel side */
   __u32 flags;
-  __u32 reserved;
+  __u32 programs;        /* how many it has begun to run (execs) while it was a target */
   __u64 reclaimed_pages; /* by it, in direct reclaim or MADV_PAGEOUT, of any process's */
 };
 WIRE_ASSERT_SIZE(struct wire_target, 24);

@@ -24,7 +24,7 @@ static __always_inline __u64 page_align(__u64 value) { return (value + PAGE_BYTE
  * the call has; a program that reads past them may not be attached to it (EACCES). */
 static __always_inline struct inflight* call_entered(struct trace_event_raw_sys_enter* context,
                                                      enum wire_syscall syscall, int args) {
-  struct wire_target* target = current_target();
+  struct wire_target* target = calling_target();
   if (!target) return 0;
   struct mm_struct* mm = current_mm();
   if (!mm) return 0;

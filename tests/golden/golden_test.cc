@@ -363,6 +363,24 @@ void fate_exited(StreamBuilder& stream) {
   stream.at(700 * kMsNs).exit(0).at(1000 * kMsNs).finish();
 }
 
+// What was still there when a process was moved out of the watched group is pending as of
+// then. When it comes back it is listed anew, and what it did outside is not known.
+void group_moves(StreamBuilder& stream) {
+  stream.start();
+  stream.at(50 * kMsNs).join(WIRE_MEMBER_MOVED);
+  stream.at(100 * kMsNs).begin(madvise(kHeap, kMiB, kFree), walked(256));
+  stream.pages(100 * kMsNs, {.chunk_addr = kHeap, .seen = {0, 256}, .dirty = {{0, 256}}});
+  stream.at(101 * kMsNs).end(100 * kMsNs, 0).add(sample(20));
+  stream.at(500 * kMsNs).look({.chunk_addr = kHeap, .clean = {{0, 192}}});
+  stream.at(700 * kMsNs).leave(WIRE_MEMBER_MOVED);
+  stream.at(900 * kMsNs).join(WIRE_MEMBER_MOVED);
+  stream.at(950 * kMsNs).begin(madvise(kHeap, kMiB, kDontneed), walked(192, 192));
+  stream.pages(950 * kMsNs, {.chunk_addr = kHeap, .seen = {0, 256}, .clean = {{0, 192}}});
+  stream.at(951 * kMsNs).end(950 * kMsNs, 0);
+  stream.on(200, 200).at(960 * kMsNs).join(WIRE_MEMBER_FOUND).join(WIRE_MEMBER_CALLED).join(WIRE_MEMBER_FORKED);
+  stream.at(970 * kMsNs).join(WIRE_MEMBER_EXECED).exec().leave(WIRE_MEMBER_REFUSED).at(1000 * kMsNs).finish();
+}
+
 // Half of a call's pages are known to have been released again when a new mapping
 // replaces the middle of them; a look that began before a call ended says nothing.
 void fates_partly_superseded(StreamBuilder& stream) {
@@ -467,6 +485,7 @@ constexpr std::array kCases{Case{"dontneed", dontneed},
                             Case{"fates_partly_superseded", fates_partly_superseded},
                             Case{"fates_after_loss", fates_after_loss},
                             Case{"fates_of_errors", fates_of_errors},
+                            Case{"group_moves", group_moves},
                             Case{"hole", hole},
                             Case{"gc_marks", gc_marks},
                             Case{"einval", einval},

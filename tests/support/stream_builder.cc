@@ -189,6 +189,16 @@ StreamBuilder& StreamBuilder::write_gc(wire_kind kind, std::int32_t trigger) {
 StreamBuilder& StreamBuilder::gc_start(std::int32_t trigger) { return write_gc(WIRE_GC_START, trigger); }
 StreamBuilder& StreamBuilder::gc_end() { return write_gc(WIRE_GC_END, WIRE_GC_UNKNOWN); }
 
+StreamBuilder& StreamBuilder::write_member(wire_kind kind, wire_member_why why) {
+  wire_member record{};
+  record.header = header(kind, sizeof(record));
+  record.header.tid = 0;
+  record.cgroup_id = kCgroupId;
+  record.why = why;
+  copy_comm(comm_, record.comm);
+  return raw(bytes_of(record));
+}
+
 StreamBuilder& StreamBuilder::exec() {
   wire_exec record{};
   record.header = header(WIRE_EXEC, sizeof(record));

@@ -75,6 +75,8 @@ class StreamBuilder {
   StreamBuilder& fork(std::uint32_t child_pid, bool followed);
   StreamBuilder& gc_start(std::int32_t trigger = WIRE_GC_HEAP);
   StreamBuilder& gc_end();
+  StreamBuilder& join(wire_member_why why) { return write_member(WIRE_JOIN, why); }
+  StreamBuilder& leave(wire_member_why why) { return write_member(WIRE_LEAVE, why); }
   StreamBuilder& exec();
   StreamBuilder& exit(std::int32_t wait_status);
 
@@ -90,6 +92,7 @@ class StreamBuilder {
   std::string joined() const;
 
  private:
+  StreamBuilder& write_member(wire_kind kind, wire_member_why why);
   StreamBuilder& write_gc(wire_kind kind, std::int32_t trigger);
   StreamBuilder& write_pages(std::uint64_t begin_ns, const ChunkSpec& chunk, std::uint32_t flags);
   wire_header header(wire_kind kind, std::size_t bytes) const;

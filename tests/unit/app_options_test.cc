@@ -140,6 +140,21 @@ TEST(Options, SomethingHasToBeTraced) {
   EXPECT_FALSE(parse_options({}));
 }
 
+TEST(Options, AGroupIsNamedInOneWay) {
+  EXPECT_EQ(accepted({"--cgroup", "/x"}).group, "/x");
+  EXPECT_EQ(accepted({"--container", "web"}).group, "web");
+  EXPECT_FALSE(accepted({"--container", "web"}).all_programs);
+  const Options options = accepted({"--container", "web", "--all", "--wait"});
+  EXPECT_TRUE(options.all_programs && options.wait_for_group);
+  EXPECT_TRUE(contains(refused({"--container", "web", "--cgroup", "/x"}), "one of them"));
+  EXPECT_TRUE(contains(refused({"--container", "web", "-p", "1"}), "neither"));
+  EXPECT_TRUE(contains(refused({"--cgroup", "/x", "--", "server"}), "neither"));
+  EXPECT_TRUE(contains(refused({"-p", "1", "--wait"}), "--wait"));
+  EXPECT_TRUE(contains(refused({"-p", "1", "--all"}), "--all"));
+  EXPECT_TRUE(contains(refused({"--cgroup", "/x", "doctor"}), "are for tracing"));
+  refused({"--cgroup", "/x", "--pprof-url", "http://127.0.0.1/"});
+}
+
 TEST(Options, UnknownOnesAreRefused) {
   for (const Words& words : {Words{"-p", "1", "--bogus"}, Words{"-p", "1", "-x"}, Words{"-Z"}, Words{"--pids", "1"},
                              Words{"server"}, Words{"trace", "-p", "1"}, Words{"-p", "1", "--json"}}) {
@@ -148,7 +163,8 @@ TEST(Options, UnknownOnesAreRefused) {
 }
 
 TEST(Options, AValueThatIsMissingIsRefused) {
-  for (const char* flag : {"-p", "-d", "-i", "-o", "--csv", "--record", "--label", "--ready-fd", "--ring-size"}) {
+  for (const char* flag : {"-p", "-d", "-i", "-o", "--csv", "--record", "--label", "--cgroup", "--container", "--all",
+                           "--wait", "--ready-fd", "--ring-size"}) {
     refused({flag});
   }
 }
@@ -180,10 +196,12 @@ TEST(Options, Help) {
   for (const Words& words : {Words{"--help"}, Words{"-h"}, Words{"-p", "1", "--help"}}) {
     const Options options = accepted(words);
     EXPECT_EQ(options.mode, Mode::kPrintAndExit);
-    EXPECT_TRUE(contains(options.text_to_print, "Usage: madvtrace [-p PID[,PID...]]")) << options.text_to_print;
-    for (const char* flag : {"--pid", "--follow-forks", "--duration", "--interval", "--output", "--csv", "--record",
-                             "--label", "--ready-fd", "--ring-size", "--no-page-walk", "--pprof-url", "--quiet",
-                             "--verbose", "--version", "--help", "replay", "doctor", "Exit status:"}) {
+    EXPECT_TRUE(contains(options.text_to_print, "Usage: madvtrace -p PID[,PID...]")) << options.text_to_print;
+    for (const char* flag :
+         {"--pid",      "--follow-forks", "--duration",     "--interval",  "--output",    "--csv",
+          "--record",   "--label",        "--cgroup",       "--container", "--all",       "--wait",
+          "--ready-fd", "--ring-size",    "--no-page-walk", "--pprof-url", "--quiet",     "--verbose",
+          "--version",  "--help",         "replay",         "doctor",      "Exit status:"}) {
       EXPECT_TRUE(contains(options.text_to_print, flag)) << flag;
     }
   }

@@ -131,6 +131,27 @@ TEST(Group, OnlyThoseThatWereLookedAtInTheIntervalAndStillRunCount) {
   EXPECT_EQ(run.totals().group->last_sample->sample.rss_bytes, std::nullopt);
 }
 
+TEST(Group, WhoeverLeftItHasNoPartInTheSums) {
+  StreamBuilder stream = watched();
+  process(stream, 1, memory(400));
+  process(stream, 2, memory(1000));
+  stream.on(1, 1).leave(WIRE_MEMBER_MOVED);
+  group_sample(stream);
+  EXPECT_EQ(TraceRun(stream).log.samples.back().sample.rss_bytes, 1000U);
+  // Its leave was lost: it is another process as far as anybody knows.
+  process(stream, 2, memory(1000));
+  stream.on(2, 2).at(kMsNs).begin(test::madvise(0x200000, 0x1000, 8), walked(1));
+  stream.pages(kMsNs, {.chunk_addr = 0x200000, .seen = {0, 1}, .dirty = {{0, 1}}}).at(2 * kMsNs).end(kMsNs, 0);
+  stream.join(WIRE_MEMBER_MOVED);
+  group_sample(stream);
+  EXPECT_EQ(TraceRun(stream).log.samples.back().sample.rss_bytes, std::nullopt);
+  process(stream, 2, memory(8));
+  const TraceRun run(stream);
+  EXPECT_EQ(run.log.samples.back().pending_bytes, 0U);
+  ASSERT_EQ(run.totals().processes.size(), 3U);
+  EXPECT_FALSE(run.totals().processes[1].ended);
+}
+
 TEST(Group, WithoutOneThereAreNoRowsOfIt) {
   StreamBuilder stream;
   stream.start().add(memory(4)).finish();

@@ -151,6 +151,14 @@ TEST(SummaryText, SaysHowAProcessEnded) {
   EXPECT_TRUE(contains(summary_text(totals), "  It was killed by signal 9 during the trace.\n"));
 }
 
+TEST(SummaryText, SaysThatAProcessLeftTheGroup) {
+  RunTotals totals = a_run();
+  totals.processes[0].left_group = true;
+  EXPECT_TRUE(contains(summary_text(totals), "  It left the watched group during the trace.\n"));
+  EXPECT_EQ(Json::parse(summary_json(totals)).at("processes").at(0).at("left_group"), true);
+  EXPECT_FALSE(Json::parse(summary_json(a_run())).at("processes").at(0).contains("left_group"));
+}
+
 TEST(SummaryText, SaysWhatIsMissing) {
   RunTotals totals = a_run();
   totals.lost = {{"call_ring_full", 1'234}, {"stack_unreadable", 1}};
@@ -281,6 +289,10 @@ TEST(SummaryText, TheVerdictIsInTheTableInShort) {
   EXPECT_TRUE(contains(summary_text(totals), " devel g ended\n")) << summary_text(totals);
   process.wait_status = 9;
   EXPECT_TRUE(contains(summary_text(totals), " devel g signal 9\n")) << summary_text(totals);
+  process.ended = false;
+  process.left_group = true;
+  EXPECT_TRUE(contains(summary_text(totals), " server                -    8.0 MiB 1000.0 MiB devel g left the group\n"))
+      << summary_text(totals);
 }
 
 RunTotals a_watched_run() {

@@ -268,7 +268,8 @@ TEST_F(Recording, AnotherVersionIsRefused) {
     const Result<RecordingReader> reader = RecordingReader::open(path());
     ASSERT_FALSE(reader);
     EXPECT_EQ(reader.error().code, ExitCode::kUsage);
-    EXPECT_NE(reader.error().message.find("this madvtrace reads 1.2"), std::string::npos) << reader.error().message;
+    EXPECT_NE(reader.error().message.find("this madvtrace reads 1." + std::to_string(WIRE_VERSION)), std::string::npos)
+        << reader.error().message;
   }
 }
 

@@ -51,16 +51,26 @@ void Collector::emit(const Event& event) {
   if (!record.empty()) tee_.on_record(std::as_bytes(std::span(record)));
 }
 
-void Collector::watch_group(GroupWatch group, std::string name, bool go_only) {
-  emit(group.info(std::move(name), go_only));
-  group_.emplace(std::move(group));
+Status Collector::watch_group(const FoundGroup& group, const std::string& name, bool go_only) {
+  group_.emplace("", proc_, group);
+  emit(group_->info(name, go_only));
+  admission_.emplace(
+      tee_, go_only,
+      Admission::Actions{
+          .is_go = [this](std::uint32_t pid) { return runtimes_.is_go(pid); },
+          .programs_run = [this](std::uint32_t pid) { return session_.programs_run(pid); },
+          .leave_out = [this](std::uint32_t pid, std::uint32_t programs) { return session_.leave_out(pid, programs); },
+          .left_out = [this](std::uint32_t pid,
+                             const std::string& comm) { emit(describe_left_out(proc_, pid, comm)); }});
+  return session_.watch_group(group.id, group.controllers);
 }
 
 Result<bool> Collector::drain(bool all) {
   // Before the calls that may find the pages gone that were reclaimed.
   notice_reclaim();
   RingSource& ring = session_.ring();
-  const Status status = all ? ring.drain_all(tee_) : ring.drain(tee_);
+  RecordSink& sink = admission_ ? static_cast<RecordSink&>(*admission_) : tee_;
+  const Status status = all ? ring.drain_all(sink) : ring.drain(sink);
   if (!status) return tl::unexpected(status.error());
   if (!ring.more()) {
     for (const Frames& frames : stacks_.take_ready()) emit(frames);

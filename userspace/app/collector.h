@@ -16,6 +16,7 @@
 #include <optional>
 #include <string>
 
+#include "app/admission.h"
 #include "app/gc_marks.h"
 #include "app/go_modules.h"
 #include "app/go_runtimes.h"
@@ -25,6 +26,7 @@
 #include "app/pipeline.h"
 #include "app/sampler.h"
 #include "app/stack_symbols.h"
+#include "containers/find_group.h"
 #include "kernel/bpf_session.h"
 #include "model/trace.h"
 #include "stream/recording_writer.h"
@@ -39,10 +41,10 @@ class Collector {
 
   void emit(const Event& event);
 
-  // Before the first drain. `name`: as the user wrote it.
-  void watch_group(GroupWatch group, std::string name, bool go_only);
-  // Null if none is watched. Once it is gone no more is said of it.
-  const GroupWatch* group() const { return group_ ? &*group_ : nullptr; }
+  // From here on the kernel side says who is followed, and of them only those that are
+  // admitted (admission.h); the group as a whole is sampled (group_watch.h). `name`: as
+  // the user wrote it.
+  Status watch_group(const FoundGroup& group, const std::string& name, bool go_only);
 
   // Takes what the ring holds (all of it, if `all`) and looks at processes that are
   // new in it. True: there is more to take at once.
@@ -93,6 +95,7 @@ class Collector {
   bool group_sampled_ = false;
   std::optional<GcMarks> gc_marks_;
   Tee tee_;
+  std::optional<Admission> admission_;  // of the processes of a group
   std::map<std::string, std::uint64_t> losses_told_;
   ReclaimedPages reclaimed_pages_{};                     // of the whole machine, at the last notice
   std::map<std::uint32_t, std::uint64_t> reclaimed_by_;  // of them, by a target

@@ -62,6 +62,12 @@ const GoRuntimes::Program& GoRuntimes::program(const std::shared_ptr<const GoMod
   return program;
 }
 
+std::optional<bool> GoRuntimes::is_go(std::uint32_t pid) {
+  ProcResult<UniqueFd> exe = proc_.open_file(static_cast<pid_t>(pid), "exe");
+  if (!exe) return std::nullopt;
+  return modules_.get(std::move(*exe), /*executable=*/true, fmt::format("/proc/{}/exe", pid)) != nullptr;
+}
+
 GoProgram GoRuntimes::look_at(std::uint32_t pid_number) {
   forget(pid_number);
   const auto pid = static_cast<pid_t>(pid_number);

@@ -26,6 +26,9 @@ class GoRuntimes {
   // Both must outlive this.
   GoRuntimes(const ProcRoot& proc, GoModules& modules) : proc_(proc), modules_(modules) {}
 
+  // Whether it runs a Go program; nothing if it is gone, or its program cannot be opened.
+  std::optional<bool> is_go(std::uint32_t pid);
+
   // Of a process that is new, or runs another program now. The first process of a binary
   // costs 10 to 40 ms, the next ones that are loaded at the same address nothing.
   GoProgram look_at(std::uint32_t pid);

@@ -14,13 +14,17 @@ void LiveTargets::on_record(RecordBytes record) {
   wire_header header{};
   if (record.size() < sizeof(header)) return;
   std::memcpy(&header, record.data(), sizeof(header));
-  if (header.kind != WIRE_FORK && header.kind != WIRE_EXEC && header.kind != WIRE_EXIT) return;
+  const bool is_life = header.kind == WIRE_FORK || header.kind == WIRE_EXEC || header.kind == WIRE_EXIT ||
+                       header.kind == WIRE_JOIN || header.kind == WIRE_LEAVE;
+  if (!is_life) return;
   const Decoded decoded = decode_record(record);
   if (!decoded.event) return;
   if (const auto* fork = std::get_if<Fork>(&*decoded.event); fork != nullptr && fork->followed) {
     add(fork->child_pid, /*forked=*/true);
   }
   if (const auto* exec = std::get_if<Exec>(&*decoded.event)) changed_.push_back({.pid = exec->stamp.pid});
+  if (const auto* join = std::get_if<Join>(&*decoded.event)) add(join->stamp.pid);
+  if (const auto* leave = std::get_if<Leave>(&*decoded.event)) remove(leave->stamp.pid);
   if (const auto* exit = std::get_if<Exit>(&*decoded.event)) remove(exit->stamp.pid);
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The processes that are being traced right now, kept from the stream: those that
-// were named, and the children that the kernel side follows.
+// were named, the children that the kernel side follows, the members of a cgroup.
 #pragma once
 
 #include <cstdint>

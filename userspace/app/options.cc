@@ -22,6 +22,10 @@ constexpr const char* kExamples = R"(
 Examples:
   sudo madvtrace -p 1234                    watch a running service until Ctrl-C
   sudo madvtrace -p 1234 -d 5m -o out       five minutes, as CSV files in ./out
+  sudo madvtrace --container web            every Go process of a container, by
+                                            its name or id (docker, containerd,
+                                            kubernetes, cri-o, podman, runc)
+  sudo madvtrace --cgroup nginx.service     ... of a systemd unit, a pod, ...
   sudo madvtrace -f -- ./server -addr :80   start a program and trace it from
                                             its first call on, with its children
   sudo madvtrace -p 1234 --csv events       one table as CSV on standard output
@@ -44,7 +48,10 @@ class HelpFormatter : public CLI::Formatter {
   }
   std::string make_usage(const CLI::App* app, std::string name) const override {
     if (app->get_parent() != nullptr) return CLI::Formatter::make_usage(app, std::move(name));
-    return "Usage: madvtrace [-p PID[,PID...]] [OPTIONS] [-- CMD [ARGS...]]\n"
+    return "Usage: madvtrace -p PID[,PID...] [OPTIONS]\n"
+           "       madvtrace --container NAME|ID [OPTIONS]\n"
+           "       madvtrace --cgroup PATH [OPTIONS]\n"
+           "       madvtrace [OPTIONS] -- CMD [ARGS...]\n"
            "       madvtrace replay FILE [-o DIR]\n"
            "       madvtrace doctor [--json]\n";
   }
@@ -54,6 +61,8 @@ struct Parser {
   Options options;
   CLI::App app{kAbout, "madvtrace"};
   std::vector<std::string> pids;
+  std::string cgroup;
+  std::string container;
   std::string duration;
   std::string interval = "1s";
   std::string output;
@@ -75,6 +84,20 @@ struct Parser {
     app.add_option("-p,--pid", pids, "trace these processes, with all their threads")
         ->delimiter(',')
         ->type_name("PID[,PID...]")
+        ->group("Whom to trace");
+    app.add_option("--container", container,
+                   "trace the Go processes of this container, those\n"
+                   "that run now and those that will")
+        ->type_name("NAME|ID")
+        ->group("Whom to trace");
+    app.add_option("--cgroup", cgroup,
+                   "the same for a cgroup and all below it: a\n"
+                   "directory, a path in any hierarchy, a systemd\n"
+                   "unit, a pod")
+        ->type_name("PATH")
+        ->group("Whom to trace");
+    app.add_flag("--all", options.all_programs, "its processes that are not Go programs too")->group("Whom to trace");
+    app.add_flag("--wait", options.wait_for_group, "wait until there is such a container or cgroup")
         ->group("Whom to trace");
     app.add_flag("-f,--follow-forks", options.follow_forks, "trace children too, from their first call on")
         ->group("Whom to trace");
@@ -143,6 +166,7 @@ struct Parser {
 
   Status take_values();
   Status take_pids();
+  Status take_group();
   Status take_labels();
   Status take_pprof_url();
 };
@@ -158,6 +182,21 @@ Status Parser::take_pids() {
       return usage(fmt::format("-p {}: not a pid", text));
     }
     if (std::find(options.pids.begin(), options.pids.end(), pid) == options.pids.end()) options.pids.push_back(pid);
+  }
+  return {};
+}
+
+Status Parser::take_group() {
+  if (!cgroup.empty() && !container.empty()) return usage("--cgroup and --container: give one of them");
+  if (!cgroup.empty()) options.group = cgroup;
+  if (!container.empty()) options.group = container;
+  if (!options.group) {
+    if (options.wait_for_group) return usage("--wait is for --cgroup or --container");
+    if (options.all_programs) return usage("--all is for --cgroup or --container; -p follows any program");
+    return {};
+  }
+  if (!options.pids.empty() || !options.command.empty()) {
+    return usage("--cgroup and --container go with neither -p nor a command after --");
   }
   return {};
 }
@@ -187,6 +226,7 @@ Status Parser::take_pprof_url() {
 
 Status Parser::take_values() {
   if (const Status status = take_pids(); !status) return status;
+  if (const Status status = take_group(); !status) return status;
   if (const Status status = take_labels(); !status) return status;
   if (const Status status = take_pprof_url(); !status) return status;
   if (!duration.empty()) {
@@ -253,15 +293,19 @@ Result<Options> parse_options(const std::vector<std::string>& argv) {
   if (const Status status = parser.take_values(); !status) return tl::unexpected(status.error());
   if (parser.replay->parsed()) parser.options.mode = Mode::kReplay;
   if (parser.doctor->parsed()) parser.options.mode = Mode::kDoctor;
-  const bool has_target = !parser.options.pids.empty() || !parser.options.command.empty();
+  const bool has_target =
+      !parser.options.pids.empty() || !parser.options.command.empty() || parser.options.group.has_value();
   if (parser.options.mode == Mode::kTrace && !has_target) {
-    return usage("nothing to trace: give -p PID, or a command after --; see madvtrace --help");
+    return usage("nothing to trace: give -p PID, --container NAME, or a command after --; see madvtrace --help");
   }
   if (parser.options.mode != Mode::kTrace && !parser.options.command.empty()) {
     return usage("a command after -- can only be traced, not with replay or doctor");
   }
   if (parser.options.mode != Mode::kTrace && !parser.options.pids.empty()) {
     return usage("-p is for tracing, not for replay or doctor");
+  }
+  if (parser.options.mode != Mode::kTrace && parser.options.group) {
+    return usage("--cgroup and --container are for tracing, not for replay or doctor");
   }
   return parser.options;
 }

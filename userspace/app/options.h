@@ -21,6 +21,9 @@ struct Options {
 
   // Who.
   std::vector<std::uint32_t> pids;
+  std::optional<std::string> group;  // --cgroup, --container: as given
+  bool wait_for_group = false;
+  bool all_programs = false;  // of the group, not Go's alone
   bool follow_forks = false;
   std::vector<std::string> command;  // after --
 

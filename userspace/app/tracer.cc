@@ -6,6 +6,7 @@
 #include <signal.h>  // NOLINT(modernize-deprecated-headers): SIGCHLD
 #include <spdlog/spdlog.h>
 #include <sys/eventfd.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -18,12 +19,14 @@
 #include "app/target_check.h"
 #include "app/verdict.h"
 #include "base/clock.h"
+#include "containers/find_group.h"
 #include "kernel/privileges.h"
 
 namespace madvtrace {
 namespace {
 
 constexpr std::uint64_t kDrainIntervalNs = 50'000'000;
+constexpr std::uint64_t kSearchIntervalNs = 100'000'000;  // a search reads files of runtimes and of /proc
 
 Result<DirectMap> direct_map_for(const Options& options) {
   if (!options.page_walk) return fail(ExitCode::kUnsupported, "no page walk: switched off by --no-page-walk");
@@ -69,6 +72,11 @@ class Tracer {
   Status set_up_loop();
   Result<ExitCode> end();
 
+  tl::expected<FoundGroup, FindGroupError> search_group() const;
+  Status begin_group(FoundGroup group);
+  void look_for_group();
+  Status count_duration();
+  void end_with_group();
   void drain();
   void tick();
   void check(const Status& status);
@@ -81,6 +89,7 @@ class Tracer {
   std::unique_ptr<Outputs> outputs_;
   std::optional<Collector> collector_;
   std::optional<Command> command_;
+  std::optional<FoundGroup> group_;
   std::unique_ptr<EventLoop> loop_;
   UniqueFd again_;  // readable: the last drain left something behind
   std::optional<Error> failure_;
@@ -94,6 +103,13 @@ Status Tracer::prepare() {
   for (const std::uint32_t pid : options_.pids) {
     if (const Status status = check_target(*proc_, pid); !status) return status;
   }
+  if (options_.group) {
+    auto found = search_group();
+    if (found) group_ = std::move(*found);
+    if (!found && !(found.error().not_found && options_.wait_for_group)) {
+      return tl::unexpected<Error>(found.error());
+    }
+  }
   if (!options_.command.empty()) {
     if (const Status status = check_program(options_.command[0]); !status) return status;
   }
@@ -103,7 +119,8 @@ Status Tracer::prepare() {
   Result<std::unique_ptr<BpfSession>> session =
       BpfSession::load({.ring_bytes = options_.ring_bytes,
                         .direct_map = direct_map ? std::optional(*direct_map) : std::nullopt,
-                        .gc_marks = options_.gc_marks});
+                        .gc_marks = options_.gc_marks,
+                        .group = options_.group.has_value()});
   if (!session) return tl::unexpected(session.error());
   session_ = std::move(*session);
   if (const Status status = session_->attach_all(); !status) return status;
@@ -122,6 +139,42 @@ Status Tracer::prepare() {
   return {};
 }
 
+tl::expected<FoundGroup, FindGroupError> Tracer::search_group() const {
+  return find_group("", *proc_, *options_.group);
+}
+
+Status Tracer::begin_group(FoundGroup group) {
+  group_ = std::move(group);
+  const Status watched = collector_->watch_group(*group_, *options_.group, /*go_only=*/!options_.all_programs);
+  if (watched && !options_.quiet) spdlog::info("tracing {}: {}", *options_.group, group_->directory);
+  return watched;
+}
+
+void Tracer::look_for_group() {
+  if (group_) return;
+  auto found = search_group();
+  if (found) {
+    check(begin_group(std::move(*found)).and_then([this] { return count_duration(); }));
+  } else if (!found.error().not_found) {
+    check(tl::unexpected<Error>(found.error()));
+  }
+}
+
+// A group cannot be removed while anything is in it, so there is nothing more to see.
+void Tracer::end_with_group() {
+  struct stat status {};
+  const bool exists = ::stat(group_->directory.c_str(), &status) == 0;
+  if (exists && status.st_ino == group_->id) return;
+  if (!options_.quiet) spdlog::info("{} was removed: the trace ends", group_->directory);
+  loop_->stop();
+}
+
+// With --wait it begins when the group does.
+Status Tracer::count_duration() {
+  if (!options_.duration_ns) return {};
+  return loop_->after(*options_.duration_ns, [this] { loop_->stop(); });
+}
+
 Status Tracer::begin() {
   std::vector<std::uint32_t> pids = options_.pids;
   if (!options_.command.empty()) {
@@ -135,7 +188,13 @@ Status Tracer::begin() {
     collector_->targets().add(pid);
     if (options_.pprof_url) collector_->runtimes().ask_page(pid, *options_.pprof_url, options_.interval_ns);
   }
-  if (const Status status = session_->find_address_spaces(); !status) return status;
+  if (group_) {
+    if (const Status status = begin_group(std::move(*group_)); !status) return status;
+  } else if (options_.group) {
+    if (!options_.quiet) spdlog::info("waiting for {}", *options_.group);
+  } else if (const Status status = session_->find_targets(); !status) {
+    return status;
+  }
   // Describes the targets and takes their first samples.
   if (const Result<bool> drained = collector_->drain(/*all=*/false); !drained) return tl::unexpected(drained.error());
   return {};
@@ -163,8 +222,10 @@ Status Tracer::set_up_loop() {
   });
   then([&] { return loop_->every(kDrainIntervalNs, [this] { drain(); }); });
   then([&] { return loop_->every(options_.interval_ns, [this] { tick(); }); });
-  if (options_.duration_ns) {
-    then([&] { return loop_->after(*options_.duration_ns, [this] { loop_->stop(); }); });
+  if (options_.group && !group_) {
+    then([&] { return loop_->every(kSearchIntervalNs, [this] { look_for_group(); }); });
+  } else {
+    then([&] { return count_duration(); });
   }
   if (!status) return status;
 
@@ -192,6 +253,7 @@ void Tracer::drain() {
 
 void Tracer::tick() {
   check(collector_->tick());
+  if (group_) end_with_group();
   stop_if_over();
 }
 
@@ -203,7 +265,7 @@ void Tracer::check(const Status& status) {
 
 void Tracer::stop_if_over() {
   if (command_) command_->poll_end();
-  const bool nobody_left = collector_->targets().had_any() && collector_->targets().pids().empty();
+  const bool nobody_left = !options_.group && collector_->targets().had_any() && collector_->targets().pids().empty();
   if (nobody_left || outputs_->reader_gone() || !collector_->written()) loop_->stop();
 }
 

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <atomic>
 #include <bit>
 #include <cerrno>
 #include <utility>
@@ -13,6 +14,7 @@
 #include "base/page_range.h"
 #include "base/unique_fd.h"
 #include "bpf/wire.h"
+#include "kernel/cgroup_subsystem.h"
 #include "kernel/destroy_together.h"
 #include "kernel/libbpf_log.h"
 #include "madvtrace.skel.h"
@@ -74,6 +76,10 @@ Result<std::unique_ptr<BpfSession>> BpfSession::load(const SessionOptions& optio
     const std::string name = hook.name.substr(hook.name.find(':') + 1);
     if (libbpf_find_vmlinux_btf_id(name.c_str(), BPF_TRACE_RAW_TP) < 0) bpf_program__set_autoload(hook.program, false);
   }
+  session->watches_group_ = options.group;
+  skeleton.rodata->tracer_pid = static_cast<std::uint32_t>(::getpid());
+  bpf_program__set_autoload(skeleton.progs.on_cgroup_attach, options.group);
+  bpf_program__set_autoload(skeleton.progs.leave_out, options.group);
   // A kernel without uprobes would refuse them all because of these.
   const bool gc_marks = options.gc_marks && libbpf_probe_bpf_prog_type(BPF_PROG_TYPE_KPROBE, nullptr) == 1;
   const bool multi = gc_marks && Uprobe::kernel_has_multi();
@@ -96,7 +102,11 @@ Result<std::unique_ptr<BpfSession>> BpfSession::load(const SessionOptions& optio
   return session;
 }
 
-std::vector<Hook> BpfSession::hooks() const { return base_hooks(*skeleton_); }
+std::vector<Hook> BpfSession::hooks() const {
+  std::vector<Hook> hooks = base_hooks(*skeleton_);
+  if (watches_group_) hooks.push_back(group_hook(*skeleton_));
+  return hooks;
+}
 std::vector<Hook> BpfSession::optional_hooks() const { return reclaim_hooks(*skeleton_); }
 
 ReclaimedPages BpfSession::reclaimed_pages() const {
@@ -149,7 +159,7 @@ void BpfSession::detach_all() {
 Status BpfSession::add_target(std::uint32_t pid, bool follow) {
   const wire_target target{.mm = 0,
                            .flags = follow ? static_cast<std::uint32_t>(WIRE_TARGET_FOLLOW) : 0U,
-                           .reserved = 0,
+                           .programs = 0,
                            .reclaimed_pages = 0};
   if (bpf_map_update_elem(bpf_map__fd(skeleton_->maps.targets), &pid, &target, BPF_ANY) != 0) {
     return fail(errno_text("cannot add process " + std::to_string(pid) + " to the traced ones", errno));
@@ -159,8 +169,8 @@ Status BpfSession::add_target(std::uint32_t pid, bool follow) {
 
 void BpfSession::remove_target(std::uint32_t pid) { bpf_map_delete_elem(bpf_map__fd(skeleton_->maps.targets), &pid); }
 
-Status BpfSession::find_address_spaces() {
-  const Link link(bpf_program__attach_iter(skeleton_->progs.find_target_mm, nullptr));
+Status BpfSession::find_targets() {
+  const Link link(bpf_program__attach_iter(skeleton_->progs.find_targets, nullptr));
   if (!link) return fail(ExitCode::kUnsupported, errno_text("cannot list the tasks", errno));
   const UniqueFd iterator(bpf_iter_create(bpf_link__fd(link.get())));
   if (!iterator) return fail(ExitCode::kUnsupported, errno_text("cannot list the tasks", errno));
@@ -170,6 +180,34 @@ Status BpfSession::find_address_spaces() {
     if (got == 0) return {};
     if (got < 0 && errno != EAGAIN && errno != EINTR) return fail(errno_text("cannot list the tasks", errno));
   }
+}
+
+Status BpfSession::watch_group(std::uint64_t id, const std::vector<std::string>& controllers) {
+  std::int32_t subsystem = -1;
+  if (!controllers.empty()) {
+    const Result<std::int32_t> found = cgroup_subsystem(controllers);
+    if (!found) return tl::unexpected(found.error());
+    subsystem = *found;
+  }
+  *static_cast<volatile std::int32_t*>(&skeleton_->data->group_subsys) = subsystem;
+  *static_cast<volatile std::int32_t*>(&skeleton_->data->group_level) = -1;
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+  *static_cast<volatile unsigned long long*>(&skeleton_->bss->group_id) = id;
+  return find_targets();
+}
+
+std::optional<std::uint32_t> BpfSession::programs_run(std::uint32_t pid) const {
+  wire_target target{};
+  if (bpf_map_lookup_elem(bpf_map__fd(skeleton_->maps.targets), &pid, &target) != 0) return std::nullopt;
+  return target.programs;
+}
+
+bool BpfSession::leave_out(std::uint32_t pid, std::uint32_t programs_run) {
+  wire_leave_out request{.pid = pid, .programs = programs_run, .done = 0, .reserved = 0};
+  LIBBPF_OPTS(bpf_test_run_opts, run, .ctx_in = &request, .ctx_out = &request, .ctx_size_in = sizeof(request),
+              .ctx_size_out = sizeof(request));
+  const int error = bpf_prog_test_run_opts(bpf_program__fd(skeleton_->progs.leave_out), &run);
+  return error == 0 && request.done == 1;
 }
 
 std::map<std::string, std::uint64_t> BpfSession::losses() const {

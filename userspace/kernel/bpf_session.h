@@ -33,6 +33,7 @@ struct SessionOptions {
   std::uint64_t ring_bytes = std::uint64_t{16} << 20;  // rounded up to a power of two of pages
   std::optional<DirectMap> direct_map;                 // without: no page walk, ranges are probed
   bool gc_marks = true;                                // whether gc_probes() will be asked for
+  bool group = false;                                  // whether watch_group() will be called
 };
 
 class BpfSession {
@@ -54,9 +55,19 @@ class BpfSession {
   // From here on its calls are recorded; `follow`: its children's too.
   Status add_target(std::uint32_t pid, bool follow);
   void remove_target(std::uint32_t pid);
-  // Finds the address spaces of targets that were running before they were added;
-  // until then the walker says "gone" of them.
-  Status find_address_spaces();
+  // Looks through all tasks: for the address spaces of targets that were running before
+  // they were added (until then the walker says "gone" of them).
+  Status find_targets();
+
+  // From here on whatever is in this cgroup, or in one below it, is a target, and leaves a
+  // WIRE_JOIN. `id` is the inode number of its directory; `controllers` are its v1
+  // hierarchy's, none for the unified one. kUsage for a hierarchy without a controller.
+  Status watch_group(std::uint64_t id, const std::vector<std::string>& controllers);
+  // The programs that a target has run; nothing if it is none.
+  std::optional<std::uint32_t> programs_run(std::uint32_t pid) const;
+  // No call of this target is recorded until it runs another program. False if it does
+  // already, by what programs_run() said before its program was looked at.
+  bool leave_out(std::uint32_t pid, std::uint32_t programs_run);
 
   RingSource& ring() { return *ring_; }
   // Null without the page walk.
@@ -77,6 +88,8 @@ class BpfSession {
   std::vector<Hook> optional_hooks() const;
 
  private:
+  bool watches_group_ = false;
+
   struct SkeletonDeleter {
     void operator()(madvtrace_bpf* skeleton) const;
   };

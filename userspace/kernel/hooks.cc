@@ -67,6 +67,8 @@ std::vector<Hook> reclaim_hooks(madvtrace_bpf& skeleton) {
           {"vmscan:mm_vmscan_kswapd_sleep", programs.on_kswapd_sleep}};
 }
 
+Hook group_hook(madvtrace_bpf& skeleton) { return {"cgroup:cgroup_attach_task", skeleton.progs.on_cgroup_attach}; }
+
 Result<Link> attach(const Hook& hook, const TraceFs& tracefs) {
   take_first_libbpf_warning();
   if (hook.name.starts_with(kSyscalls)) return attach_syscall(hook, tracefs);

@@ -34,6 +34,9 @@ std::vector<Hook> base_hooks(madvtrace_bpf& skeleton);
 // timer makes us look, and that kind of reclaim has no name.
 std::vector<Hook> reclaim_hooks(madvtrace_bpf& skeleton);
 
+// Tells when processes are moved between cgroups.
+Hook group_hook(madvtrace_bpf& skeleton);
+
 Result<Link> attach(const Hook& hook, const TraceFs& tracefs);
 
 }  // namespace madvtrace

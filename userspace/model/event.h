@@ -127,9 +127,36 @@ struct GcMark {
   Comm comm{};
 };
 
+// The file of a program as the kernel knows it; all 0: not known.
+struct ProgramFile {
+  std::uint64_t inode = 0;
+  std::uint32_t device = 0;
+  auto operator<=>(const ProgramFile&) const = default;
+};
+
+// Why a process of the watched cgroup began to be traced, or does not any more: as enum
+// wire_member_why.
+enum class MemberWhy : std::uint8_t { kFound, kCalled, kForked, kMoved, kExeced, kRefused };
+
+struct Join {
+  Stamp stamp;
+  std::uint64_t cgroup_id = 0;
+  ProgramFile program;
+  MemberWhy why = MemberWhy::kFound;
+  Comm comm{};
+};
+
+struct Leave {
+  Stamp stamp;
+  std::uint64_t cgroup_id = 0;
+  MemberWhy why = MemberWhy::kMoved;
+  Comm comm{};
+};
+
 struct Exec {
   Stamp stamp;
   std::uint64_t cgroup_id = 0;
+  ProgramFile program;
   Comm comm{};
 };
 
@@ -311,8 +338,8 @@ struct RunEnd {
   std::uint64_t self_max_rss_bytes = 0;
 };
 
-using Event = std::variant<ReleaseBegin, ReleaseRange, ReleaseEnd, PlainCall, Pages, Stack, Fork, GcMark, Exec, Exit,
-                           RunInfo, ClockAnchor, ProcessInfo, Sample, Frames, Reclaim, Loss, CommandEnd, RunEnd,
-                           GroupInfo, GroupSample, LeftOut>;
+using Event = std::variant<ReleaseBegin, ReleaseRange, ReleaseEnd, PlainCall, Pages, Stack, Fork, Join, Leave, GcMark,
+                           Exec, Exit, RunInfo, ClockAnchor, ProcessInfo, Sample, Frames, Reclaim, Loss, CommandEnd,
+                           RunEnd, GroupInfo, GroupSample, LeftOut>;
 
 }  // namespace madvtrace

@@ -367,18 +367,27 @@ void Ledger::settle(std::uint64_t mono_ns) {
   }
 }
 
-void Ledger::finish(std::uint64_t mono_ns) {
-  for (auto& [pid, process] : processes_) {
-    count_overhang(process, mono_ns);
-    for (const auto& [chunk_addr, chunk] : process.pages.chunks()) {
-      const Quality quality = chunk->looked_ns != 0 ? Quality::kExact : Quality::kBounded;
-      close_pages(process, *chunk, 0, kChunkPages, [&](std::size_t, Slot) -> std::optional<Ending> {
-        return Ending{Fate::kPending, {mono_ns, mono_ns}, quality};
-      });
-    }
-    while (!process.growing.empty()) stop_growing(process, process.growing.begin()->second);
-    give_out_delays(pid, process);
+void Ledger::close_as_pending(std::uint32_t pid, Process& process, std::uint64_t mono_ns) {
+  count_overhang(process, mono_ns);
+  for (const auto& [chunk_addr, chunk] : process.pages.chunks()) {
+    const Quality quality = chunk->looked_ns != 0 ? Quality::kExact : Quality::kBounded;
+    close_pages(process, *chunk, 0, kChunkPages, [&](std::size_t, Slot) -> std::optional<Ending> {
+      return Ending{Fate::kPending, {mono_ns, mono_ns}, quality};
+    });
   }
+  while (!process.growing.empty()) stop_growing(process, process.growing.begin()->second);
+  give_out_delays(pid, process);
+}
+
+void Ledger::on_process_left(std::uint32_t pid, std::uint64_t mono_ns) {
+  const auto found = processes_.find(pid);
+  if (found == processes_.end()) return;
+  close_as_pending(pid, found->second, mono_ns);
+  processes_.erase(found);
+}
+
+void Ledger::finish(std::uint64_t mono_ns) {
+  for (auto& [pid, process] : processes_) close_as_pending(pid, process, mono_ns);
   processes_.clear();
 }
 

@@ -54,6 +54,8 @@ class Ledger {
   void on_reclaim(const Reclaim& reclaim) { reclaims_.add(reclaim); }
   // It exited or became another program.
   void on_process_gone(std::uint32_t pid, std::uint64_t mono_ns);
+  // It is not traced any more: closes what is pending as of then.
+  void on_process_left(std::uint32_t pid, std::uint64_t mono_ns);
   // Records are missing: what is concluded from here on may be wrong.
   void on_loss() { after_loss_ = true; }
   // Gives out the rows of releases that no further call has joined for a while.
@@ -115,6 +117,7 @@ class Ledger {
   // `decide`(page, slot): what became of a watched page, if anything.
   template <class Decide>
   void close_pages(Process& process, PageTable::Chunk& chunk, std::size_t first, std::size_t end, Decide decide);
+  void close_as_pending(std::uint32_t pid, Process& process, std::uint64_t mono_ns);
   void close(Process& process, Slot slot, std::uint64_t pages, const Ending& ending);
   void add_closing(Process& process, Slot slot, const Closing& closing);
   void give_out_delays(std::uint32_t pid, const Process& process);

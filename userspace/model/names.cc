@@ -45,6 +45,10 @@ std::string_view call_name(CallKind call) {
       return "gc_start";
     case CallKind::kGcEnd:
       return "gc_end";
+    case CallKind::kGroupJoin:
+      return "group_join";
+    case CallKind::kGroupLeave:
+      return "group_leave";
     case CallKind::kOomKill:
       return "oom_kill";
     case CallKind::kMemoryHigh:

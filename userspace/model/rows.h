@@ -33,6 +33,8 @@ enum class CallKind : std::uint8_t {
   kExit,
   kGcStart,
   kGcEnd,
+  kGroupJoin,
+  kGroupLeave,
   // Of the watched group: in an interval, no process.
   kOomKill,
   kMemoryHigh,
@@ -46,8 +48,8 @@ constexpr bool is_marker(CallKind call) { return call >= CallKind::kExec; }
 struct CallRow {
   std::uint64_t ts_ns = 0;
   std::uint64_t mono_ns = 0;  // when the call began
-  std::uint32_t pid = 0;      // 0: of a group
-  std::uint32_t tid = 0;      // 0: likewise
+  std::uint32_t pid = 0;      // 0: of a group, without a thread
+  std::uint32_t tid = 0;
   Comm comm{};
   std::uint64_t cgroup_id = 0;
   CallKind call = CallKind::kMmap;
@@ -73,7 +75,7 @@ enum class Fate : std::uint8_t {
   kSuperseded,  // released again
   kUnmapped,
   kExited,   // the process ended, or became another program
-  kPending,  // still in RSS when the trace ended
+  kPending,  // still in RSS when the trace ended, or the process left the watched cgroup
 };
 inline constexpr std::size_t kFates = 7;
 

@@ -68,6 +68,7 @@ struct ProcessTotals {
   std::optional<std::uint64_t> pending_bytes;  // released while traced and still in RSS at the end
   std::optional<std::int32_t> wait_status;     // set when it has ended, and how is known
   bool ended = false;
+  bool left_group = false;     // was moved out of the watched cgroup, or runs what is not to be traced
   bool outside_group = false;  // as in ProcessInfo
 };
 

@@ -170,6 +170,39 @@ void Trace::on(const Fork& event) {
   if (event.followed) process(event.child_pid);
 }
 
+void Trace::on_lost_sight_of(std::uint32_t pid, std::uint64_t mono_ns) {
+  if (!live_.contains(pid)) return;
+  add_calls(calls_.on_process_gone(pid));
+  ledger_.on_process_left(pid, mono_ns);
+  group_sums_.forget(pid);
+  gc_started_.erase(pid);
+  live_.erase(pid);
+}
+
+void Trace::on(const Join& event) {
+  on_lost_sight_of(event.stamp.pid, event.stamp.mono_ns);
+  ProcessTotals& totals = process(event.stamp.pid);
+  totals.comm = comm_text(event.comm);
+  if (event.why == MemberWhy::kForked || event.why == MemberWhy::kMoved) {
+    add_marker(event.stamp, CallKind::kGroupJoin, event.comm, event.cgroup_id, std::nullopt);
+  } else if (event.why == MemberWhy::kExeced) {
+    add_marker(event.stamp, CallKind::kExec, event.comm, event.cgroup_id, std::nullopt);
+  }
+}
+
+// What becomes of its pages from here on, nobody will know.
+void Trace::on(const Leave& event) {
+  add_calls(calls_.on_process_gone(event.stamp.pid));
+  ProcessTotals& totals = process(event.stamp.pid);
+  if (follows_pages()) totals.pending_bytes = ledger_.pending_bytes(event.stamp.pid);
+  ledger_.on_process_left(event.stamp.pid, event.stamp.mono_ns);
+  group_sums_.forget(event.stamp.pid);
+  totals.left_group = true;
+  add_marker(event.stamp, CallKind::kGroupLeave, event.comm, event.cgroup_id, std::nullopt);
+  live_.erase(event.stamp.pid);
+  gc_started_.erase(event.stamp.pid);
+}
+
 void Trace::on(const GcMark& event) {
   const Stamp& stamp = event.stamp;
   if (event.is_start) {

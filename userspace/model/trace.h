@@ -45,6 +45,8 @@ class Trace : private Ledger::Sink, private HeldRows::Sink {
   void on(const Pages& event);
   void on(const Stack& event);
   void on(const Fork& event);
+  void on(const Join& event);
+  void on(const Leave& event);
   void on(const GcMark& event);
   void on(const Exec& event);
   void on(const Exit& event);
@@ -70,6 +72,8 @@ class Trace : private Ledger::Sink, private HeldRows::Sink {
   void add_calls(CallAssembler::Completed completed);
   void on_memory_gone(std::uint32_t pid, std::uint64_t mono_ns);  // by exit or exec
   void on_process_gone(std::uint32_t pid);                        // whose memory is gone already
+  // Its pid is another's, or its own again, and what became of it meanwhile was lost.
+  void on_lost_sight_of(std::uint32_t pid, std::uint64_t mono_ns);
   bool is_later_process(const ProcessInfo& event) const;
   GroupTotals& group();
   void add_marker(const Stamp& stamp, CallKind kind, const Comm& comm, std::uint64_t cgroup_id,

@@ -115,9 +115,9 @@ std::string group_text(const RunTotals& totals) {
   if (group.last_sample) {
     const Sample& first = group.first_sample->sample;
     const Sample& last = group.last_sample->sample;
-    const bool any_left =
-        std::any_of(totals.processes.begin(), totals.processes.end(),
-                    [](const ProcessTotals& process) { return !process.ended && !process.outside_group; });
+    const bool any_left = std::any_of(
+        totals.processes.begin(), totals.processes.end(),
+        [](const ProcessTotals& process) { return !process.ended && !process.left_group && !process.outside_group; });
     text += fmt::format("  RSS of its traced processes {} -> {}\n", or_unknown(first.rss_bytes),
                         any_left || last.rss_bytes ? or_unknown(last.rss_bytes) : "none is left");
     if (last.rss_bytes) {

@@ -133,6 +133,7 @@ Json process_json(const ProcessTotals& process) {
   json["charge_at_end"] = charge(process.last_sample);
   json["ended"] = process.ended;
   json["wait_status"] = or_null(process.wait_status);
+  if (process.left_group) json["left_group"] = true;
   json["verdict"] = or_null(verdict_text(process));
   const std::optional<Verdict> verdict = verdict_of(process);
   json["verdict_reason"] = verdict ? Json(reason_name(verdict->reason)) : Json(nullptr);

@@ -69,6 +69,7 @@ std::string in_short(Reason reason) {
 }
 
 std::string state_of(const ProcessTotals& process) {
+  if (process.left_group && !process.ended) return "left the group";
   if (!process.ended) {
     const std::optional<Verdict> verdict = verdict_of(process);
     return verdict ? in_short(verdict->reason) : "";
@@ -84,7 +85,8 @@ Entry entry_of(const ProcessTotals& process) {
   if (version.starts_with("go")) version.erase(0, 2);
   return {.pid = process.pid,
           .name = process.comm.empty() ? "?" : cut_utf8(printable(process.comm), kNameColumns),
-          .rss_bytes = process.last_sample && !process.ended ? process.last_sample->rss_bytes : std::nullopt,
+          .rss_bytes = process.last_sample && !process.ended && !process.left_group ? process.last_sample->rss_bytes
+                                                                                    : std::nullopt,
           .released_bytes = released_bytes(process),
           .pending_bytes = process.pending_bytes,
           .version = cut_utf8(std::move(version), kVersionColumns),

@@ -170,6 +170,8 @@ void write_process(Out to, const ProcessTotals& process) {
   fmt::format_to(to, "{}{}", go_side_text(process), paragraph(verdict_text(process)));
   if (process.ended && process.wait_status) {
     fmt::format_to(to, "  It {} during the trace.\n", how_it_ended(*process.wait_status));
+  } else if (process.left_group) {
+    fmt::format_to(to, "  It left the watched group during the trace.\n");
   }
 }
 

@@ -133,6 +133,8 @@ Decoded decode_fork(RecordBytes record) {
               Fork{.stamp = stamp_of(fork->header), .child_pid = fork->child_pid, .followed = fork->followed != 0}};
 }
 
+ProgramFile program_of(const wire_program& program) { return {.inode = program.inode, .device = program.device}; }
+
 Decoded decode_gc(RecordBytes record, bool is_start) {
   const auto gc = read_whole<wire_gc>(record);
   if (!gc) return bad(DecodeError::kTruncated);
@@ -147,7 +149,28 @@ Decoded decode_gc(RecordBytes record, bool is_start) {
 Decoded decode_exec(RecordBytes record) {
   const auto exec = read_whole<wire_exec>(record);
   if (!exec) return bad(DecodeError::kTruncated);
-  return {.event = Exec{.stamp = stamp_of(exec->header), .cgroup_id = exec->cgroup_id, .comm = comm_of(exec->comm)}};
+  return {.event = Exec{.stamp = stamp_of(exec->header),
+                        .cgroup_id = exec->cgroup_id,
+                        .program = program_of(exec->program),
+                        .comm = comm_of(exec->comm)}};
+}
+
+Decoded decode_member(RecordBytes record, bool joins) {
+  const auto member = read_whole<wire_member>(record);
+  if (!member) return bad(DecodeError::kTruncated);
+  if (member->why >= WIRE_MEMBER_WHYS) return bad(DecodeError::kField);
+  const auto why = static_cast<MemberWhy>(member->why);
+  if (joins) {
+    return {.event = Join{.stamp = stamp_of(member->header),
+                          .cgroup_id = member->cgroup_id,
+                          .program = program_of(member->program),
+                          .why = why,
+                          .comm = comm_of(member->comm)}};
+  }
+  return {.event = Leave{.stamp = stamp_of(member->header),
+                         .cgroup_id = member->cgroup_id,
+                         .why = why,
+                         .comm = comm_of(member->comm)}};
 }
 
 Decoded decode_exit(RecordBytes record) {
@@ -203,6 +226,10 @@ Decoded decode_record(RecordBytes record) {
       return decode_exec(record);
     case WIRE_EXIT:
       return decode_exit(record);
+    case WIRE_JOIN:
+      return decode_member(record, /*joins=*/true);
+    case WIRE_LEAVE:
+      return decode_member(record, /*joins=*/false);
     default:
       break;
   }

@@ -1,0 +1,3 @@
+module madvtrace.test/storm
+
+go 1.19
