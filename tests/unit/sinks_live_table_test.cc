@@ -128,6 +128,29 @@ TEST(LiveTable, AGroupOf300IsReadable) {
   for (const std::string& line : got) EXPECT_LE(line.size(), 80U) << line;
 }
 
+TEST(LiveTable, InTheSumsOfAGroupAreThoseThatEnded) {
+  LiveTable table;
+  CallRow exit = release(1, 0);
+  exit.call = CallKind::kExit;
+  // One that was looked at, one that lived too short, and one with the pid of that.
+  table.on_call(release(1, kMiB));
+  table.on_sample(sample(1, kSecondNs, kMiB));
+  table.on_call(exit);
+  exit.pid = 2;
+  table.on_call(release(2, 2 * kMiB));
+  table.on_call(exit);
+  table.on_call(release(2, 4 * kMiB));
+  table.on_call(exit);
+  table.on_call(release(3, 8 * kMiB));
+  table.on_sample(sample(3, kSecondNs, kMiB));
+  table.on_sample(of_group(kSecondNs, kMiB));
+  const auto got = lines(table.take_interval(0));
+  EXPECT_EQ(got[got.size() - 2], "  0.0s   group of 1            1.0 MiB                   4   15.0 MiB    3.0 MiB");
+  table.on_sample(of_group(2 * kSecondNs, kMiB));
+  const auto next = lines(table.take_interval(0));
+  EXPECT_EQ(next[next.size() - 2], "  1.0s   group of 0            1.0 MiB       +0 B        0        0 B    3.0 MiB");
+}
+
 TEST(LiveTable, AGroupOfNobodyIsALine) {
   LiveTable table;
   SampleRow row = of_group(kSecondNs, std::nullopt);

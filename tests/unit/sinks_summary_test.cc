@@ -268,6 +268,26 @@ pending: given back and still in RSS. More of each: summary.json (-o DIR).
 )");
 }
 
+// Of most that live for a moment nobody sees what they run.
+TEST(SummaryText, AProgramThatIsNotKnownIsTheOneOfThatName) {
+  RunTotals totals = a_group_of_300();
+  for (std::size_t i = 50; i < 290; ++i) {
+    totals.processes[i].exe.clear();
+    totals.processes[i].go = {};
+  }
+  EXPECT_TRUE(
+      contains(summary_text(totals), "\n   250x job                   -  250.0 MiB        0 B 1.22.10 exit 0\n"))
+      << summary_text(totals);
+  // Unless there are two of that name.
+  totals.processes[40].exe = "/opt/job";
+  totals.processes[40].go.version = "go1.19.8";
+  const std::string text = summary_text(totals);
+  EXPECT_TRUE(contains(text, "\n   240x job                   -  240.0 MiB        0 B         exit 0\n")) << text;
+  totals.processes[40].exe = "/usr/bin/job";
+  EXPECT_TRUE(contains(summary_text(totals), "   250x job                   -  250.0 MiB        0 B several exit 0\n"))
+      << summary_text(totals);
+}
+
 TEST(SummaryText, WhatIsPendingOfTheRestIsUnknownIfItIsOfOne) {
   RunTotals totals = a_group_of_300();
   totals.processes[0].pending_bytes.reset();

@@ -40,8 +40,11 @@ void LiveTable::on_call(const CallRow& row) {
   }
   if (is_marker(row.call)) return;
   ++line.calls;
+  ++calls_;
   if (row.rss_delta_bytes && *row.rss_delta_bytes < 0) {
-    line.left_rss_bytes += 0 - static_cast<std::uint64_t>(*row.rss_delta_bytes);
+    const std::uint64_t left = 0 - static_cast<std::uint64_t>(*row.rss_delta_bytes);
+    line.left_rss_bytes += left;
+    left_rss_bytes_ += left;
   }
   if (row.advice == kMadvFree && row.ret == 0) line.lazily_freed_bytes += row.resident_bytes.value_or(0);
 }
@@ -110,20 +113,14 @@ std::string LiveTable::rest_line(const Lines& lines) {
                      format_count(calls), format_bytes(left), or_dash(pending));
 }
 
-std::string LiveTable::group_lines(const Lines& lines, const SampleRow& group) {
-  std::uint64_t calls = 0;
-  std::uint64_t left = 0;
-  for (const auto& [pid, line] : lines) {
-    calls += line.calls;
-    left += line.left_rss_bytes;
-  }
+std::string LiveTable::group_lines(std::size_t processes, const SampleRow& group) {
   std::string out = header_if_due();
   const auto to = std::back_inserter(out);
   const double seconds = static_cast<double>(group.mono_ns - first_mono_ns_) / 1e9;
   const std::string change = change_of(0, group.sample.rss_bytes);
   fmt::format_to(to, "{:>5.1f}s {:>7} {:<12} {:>10} {:>10} {:>8} {:>10} {:>10}\n", seconds, "group",
-                 fmt::format("of {}", format_count(lines.size())), or_dash(group.sample.rss_bytes), change,
-                 format_count(calls), format_bytes(left), or_dash(group.pending_bytes));
+                 fmt::format("of {}", format_count(processes)), or_dash(group.sample.rss_bytes), change,
+                 format_count(calls_), format_bytes(left_rss_bytes_), or_dash(group.pending_bytes));
   const GroupCharge& charge = group.sample.group;
   if (!charge.usage_bytes) return out;
   fmt::format_to(to, "{:>6} {:>7} working set {}, charge {}{}\n", "", "", or_dash(charge.working_set_bytes),
@@ -158,7 +155,12 @@ std::string LiveTable::take_interval(std::uint64_t lost) {
   }
   interval_.clear();
   if (lines.size() > kProcessesShown) out += rest_line(lines);
-  if (group) out += group_lines(lines, *group);
+  if (group) {
+    const auto running =
+        std::count_if(lines.begin(), lines.end(), [](const auto& entry) { return !entry.second.ended; });
+    out += group_lines(static_cast<std::size_t>(running), *group);
+  }
+  calls_ = left_rss_bytes_ = 0;
   if (lost != 0) fmt::format_to(to, "{:>6} {} records lost so far: numbers are incomplete\n", "", format_count(lost));
   return out;
 }

@@ -44,12 +44,15 @@ class LiveTable : public RowSink {
   std::string name_of(std::uint32_t pid, const Line& line, bool many) const;
   std::string header_if_due();
   static std::string rest_line(const Lines& lines);
-  std::string group_lines(const Lines& lines, const SampleRow& group);
+  std::string group_lines(std::size_t processes, const SampleRow& group);
 
   std::map<std::uint32_t, Line> interval_;      // pid -> what has come since the last one
   std::map<std::uint32_t, std::uint64_t> rss_;  // pid -> RSS at the end of the last one
   std::map<std::uint32_t, Comm> comms_;
-  std::optional<SampleRow> group_;  // of the interval
+  // Of the interval: the group, and all calls, those of processes without a line as well.
+  std::optional<SampleRow> group_;
+  std::uint64_t calls_ = 0;
+  std::uint64_t left_rss_bytes_ = 0;
   std::uint64_t first_mono_ns_ = 0;
   unsigned lines_since_header_ = 0;
 };

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <string_view>
 #include <tuple>
 #include <utility>
 #include <vector>
@@ -99,17 +100,33 @@ void join(Entry& entry, const Entry& other) {
   entry.pending_bytes = entry.pending_bytes && other.pending_bytes
                             ? std::optional(*entry.pending_bytes + *other.pending_bytes)
                             : std::nullopt;
-  if (entry.version != other.version) entry.version.clear();
+  if (entry.version.empty()) entry.version = other.version;
+  if (!other.version.empty() && entry.version != other.version) entry.version = "several";
   if (entry.state != other.state) entry.state = "ended";
+}
+
+// Of those that ended: name -> the one program of that name. Empty if there are several.
+std::map<std::string_view, std::string_view> programs_by_name(const RunTotals& totals) {
+  std::map<std::string_view, std::string_view> programs;
+  for (const ProcessTotals& process : totals.processes) {
+    if (!process.ended || process.exe.empty()) continue;
+    const auto [found, is_new] = programs.try_emplace(process.comm, process.exe);
+    if (!is_new && found->second != process.exe) found->second = {};
+  }
+  return programs;
 }
 
 std::vector<Entry> entries_of(const RunTotals& totals) {
   std::vector<Entry> entries;
   std::map<std::pair<std::string_view, std::string_view>, std::size_t> ended;  // exe, comm -> entry
+  const auto programs = programs_by_name(totals);
   for (const ProcessTotals& process : totals.processes) {
     const Entry entry = entry_of(process);
     if (process.ended) {
-      const auto [found, is_new] = ended.try_emplace({process.exe, process.comm}, entries.size());
+      // Most that live for a moment are gone before it can be seen what they run.
+      const auto known = programs.find(process.comm);
+      const std::string_view exe = process.exe.empty() && known != programs.end() ? known->second : process.exe;
+      const auto [found, is_new] = ended.try_emplace({exe, process.comm}, entries.size());
       if (!is_new) {
         join(entries[found->second], entry);
         continue;
