@@ -20,6 +20,7 @@
 #include "app/gc_marks.h"
 #include "app/go_modules.h"
 #include "app/go_runtimes.h"
+#include "app/group_watch.h"
 #include "app/live_targets.h"
 #include "app/outputs.h"
 #include "app/pipeline.h"
@@ -41,8 +42,9 @@ class Collector {
   void emit(const Event& event);
 
   // From here on the kernel side says who is followed, and of them only those that are
-  // admitted (admission.h).
-  Status watch_group(const FoundGroup& group, bool go_only);
+  // admitted (admission.h); the group as a whole is sampled (group_watch.h). `name`: as
+  // the user wrote it.
+  Status watch_group(const FoundGroup& group, const std::string& name, bool go_only);
 
   // Takes what the ring holds (all of it, if `all`) and looks at processes that are
   // new in it. True: there is more to take at once.
@@ -69,6 +71,7 @@ class Collector {
   void pass_budgets();
   Status look_at_watched(bool always);
   void sample_all(bool always);
+  void sample_group();
   void emit_clock();
   void emit_losses();
   void drop_vanished();
@@ -88,6 +91,8 @@ class Collector {
   WalkBudget sample_budget_;  // half for the samples
   GroupBooks groups_;
   Sampler sampler_;
+  std::optional<GroupWatch> group_;
+  bool group_sampled_ = false;
   std::optional<GcMarks> gc_marks_;
   Tee tee_;
   std::optional<Admission> admission_;  // of the processes of a group

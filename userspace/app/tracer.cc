@@ -145,7 +145,7 @@ tl::expected<FoundGroup, FindGroupError> Tracer::search_group() const {
 
 Status Tracer::begin_group(FoundGroup group) {
   group_ = std::move(group);
-  const Status watched = collector_->watch_group(*group_, /*go_only=*/!options_.all_programs);
+  const Status watched = collector_->watch_group(*group_, *options_.group, /*go_only=*/!options_.all_programs);
   if (watched && !options_.quiet) spdlog::info("tracing {}: {}", *options_.group, group_->directory);
   return watched;
 }
