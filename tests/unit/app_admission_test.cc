@@ -171,7 +171,9 @@ TEST_F(AdmissionTest, ChildrenOfTheLeftOutAreLeftOut) {
 
 TEST_F(AdmissionTest, WhatWasNamedIsFollowedWhateverItRuns) {
   is_go_[kPid] = false;
+  EXPECT_FALSE(admission_.is_named(kPid));
   admission_.name(kPid);
+  EXPECT_TRUE(admission_.is_named(kPid));
   exec(kInode);
   fork();
   exec(kInode + 1, kChild);

@@ -45,6 +45,11 @@ class Admission : public RecordSink {
   // they run.
   void name(std::uint32_t pid) { processes_[pid] = State::kNamed; }
 
+  bool is_named(std::uint32_t pid) const {
+    const auto found = processes_.find(pid);
+    return found != processes_.end() && found->second == State::kNamed;
+  }
+
   // Collector's own records have no business here.
   void on_record(RecordBytes record) override;
 

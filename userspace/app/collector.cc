@@ -167,7 +167,8 @@ void Collector::look_at_changed_processes() {
     // its address space may even be its parent's (vfork).
     if (info && gc_marks_ && !forked) info->gc_marks = gc_marks_->attach(pid);
     if (info && !forked) info->go = runtimes_.look_at(pid);
-    if (info && group_) info->outside_group = !group_->contains(pid);
+    // Of the others the kernel side has said that they are in it.
+    if (info && group_) info->outside_group = admission_->is_named(pid) && !group_->contains(pid);
     if (info) emit(*info);
     if (const auto sample = sampler_.sample(pid, /*always=*/false)) emit(*sample);
   }

@@ -58,6 +58,9 @@ class Collector {
   // After the hooks are detached and the ring is drained.
   void finish(const RunEnd& end);
 
+  // The watched group was removed; nothing that could be traced can be in it any more.
+  bool group_gone() const { return group_ && group_->gone(); }
+
   LiveTargets& targets() { return targets_; }
   GoRuntimes& runtimes() { return runtimes_; }
   const RunTotals& totals() const { return trace_.totals(); }

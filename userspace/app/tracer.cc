@@ -6,7 +6,6 @@
 #include <signal.h>  // NOLINT(modernize-deprecated-headers): SIGCHLD
 #include <spdlog/spdlog.h>
 #include <sys/eventfd.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -162,9 +161,7 @@ void Tracer::look_for_group() {
 
 // A group cannot be removed while anything is in it, so there is nothing more to see.
 void Tracer::end_with_group() {
-  struct stat status {};
-  const bool exists = ::stat(group_->directory.c_str(), &status) == 0;
-  if (exists && status.st_ino == group_->id) return;
+  if (!collector_->group_gone()) return;
   if (!options_.quiet) spdlog::info("{} was removed: the trace ends", group_->directory);
   loop_->stop();
 }
@@ -249,7 +246,7 @@ void Tracer::drain() {
 
 void Tracer::tick() {
   check(collector_->tick());
-  if (group_) end_with_group();
+  end_with_group();
   stop_if_over();
 }
 
