@@ -245,6 +245,29 @@ TEST_P(GroupsTest, WithoutAllOnlyGoProgramsAreFollowed) {
   EXPECT_EQ(pids_in(events()), (std::set<std::string>{storm->pid_text(), child}));
 }
 
+// Of a group's processes only Go's, and one that is not in it and not Go's, by its pid.
+TEST_P(GroupsTest, AGroupAndAPidAddUp) {
+  const auto group = ControlGroup::make(root_, "madvtrace-sum");
+  ASSERT_HAS_VALUE(group);
+  const auto outside = start_lazy();
+  const auto inside = start_lazy();
+  const auto storm = start_program("storm", {"-children", "1"});
+  ASSERT_TRUE(outside && inside && storm);
+  ASSERT_HAS_VALUE(group->add(inside->pid()));
+  ASSERT_HAS_VALUE(group->add(storm->pid()));
+  const auto trace = trace_group(*group, {"-p", outside->pid_text()});
+  ASSERT_TRUE(trace);
+  ASSERT_TRUE(step(*outside, 'd').is_object());
+  ASSERT_TRUE(step(*inside, 'd').is_object());
+  const Result<json> told = storm->work();
+  ASSERT_HAS_VALUE(told);
+  for (const auto* program : {&outside, &inside, &storm}) EXPECT_HAS_VALUE((*program)->finish());
+  end_cleanly(*trace);
+  const std::string child = std::to_string(told->at("children").at(0).at("pid").get<int>());
+  EXPECT_EQ(pids_in(events()), (std::set<std::string>{outside->pid_text(), storm->pid_text(), child}));
+  EXPECT_EQ(rows_of(events(), outside->pid(), "madvise").size(), static_cast<std::size_t>(mapped_ / kPieceBytes));
+}
+
 INSTANTIATE_TEST_SUITE_P(In, GroupsTest, testing::Values("memory", "unified"),
                          [](const auto& parameter) { return std::string(parameter.param); });
 

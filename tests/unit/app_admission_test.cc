@@ -169,6 +169,17 @@ TEST_F(AdmissionTest, ChildrenOfTheLeftOutAreLeftOut) {
   EXPECT_EQ(told_kernel_.back().first, kChild);
 }
 
+TEST_F(AdmissionTest, WhatWasNamedIsFollowedWhateverItRuns) {
+  is_go_[kPid] = false;
+  admission_.name(kPid);
+  exec(kInode);
+  fork();
+  exec(kInode + 1, kChild);
+  exit();
+  EXPECT_EQ(log_.take(), (std::vector{line(WIRE_EXEC), line(WIRE_FORK), line(WIRE_EXEC, kChild), line(WIRE_EXIT)}));
+  EXPECT_TRUE(told_kernel_.empty() && left_out_.empty());
+}
+
 TEST_F(AdmissionTest, WhatHasLeftIsNotMetAgain) {
   is_go_[kPid] = true;
   join();

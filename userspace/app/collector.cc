@@ -62,6 +62,7 @@ Status Collector::watch_group(const FoundGroup& group, const std::string& name, 
           .leave_out = [this](std::uint32_t pid, std::uint32_t programs) { return session_.leave_out(pid, programs); },
           .left_out = [this](std::uint32_t pid,
                              const std::string& comm) { emit(describe_left_out(proc_, pid, comm)); }});
+  for (const std::uint32_t pid : targets_.pids()) admission_->name(pid);
   return session_.watch_group(group.id, group.controllers);
 }
 

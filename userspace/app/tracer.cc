@@ -188,13 +188,9 @@ Status Tracer::begin() {
     collector_->targets().add(pid);
     if (options_.pprof_url) collector_->runtimes().ask_page(pid, *options_.pprof_url, options_.interval_ns);
   }
-  if (group_) {
-    if (const Status status = begin_group(std::move(*group_)); !status) return status;
-  } else if (options_.group) {
-    if (!options_.quiet) spdlog::info("waiting for {}", *options_.group);
-  } else if (const Status status = session_->find_targets(); !status) {
-    return status;
-  }
+  const Status found = group_ ? begin_group(std::move(*group_)) : session_->find_targets();
+  if (!found) return found;
+  if (options_.group && !group_ && !options_.quiet) spdlog::info("waiting for {}", *options_.group);
   // Describes the targets and takes their first samples.
   if (const Result<bool> drained = collector_->drain(/*all=*/false); !drained) return tl::unexpected(drained.error());
   return {};
