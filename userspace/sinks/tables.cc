@@ -31,7 +31,7 @@ void append_line(std::string& out, const CallRow& row) {
   line.number(row.ts_ns);
   line.number(row.mono_ns);
   line.number(or_none(row.pid));
-  line.number(row.pid == 0 ? std::nullopt : std::optional(row.tid));
+  line.number(or_none(row.tid));
   line.text(comm_text(row.comm));
   line.number(row.cgroup_id);
   line.plain(call_name(row.call));
