@@ -91,7 +91,7 @@ GroupWatch::Members GroupWatch::members() const {
       if (members.first) break;
     }
     for (const std::string& name : below.names) {
-      if (groups.size() < kGroupsLimit) groups.push_back(directory + "/" + name);
+      if (groups.size() < kGroupsLimit) groups.emplace_back(directory).append("/").append(name);
     }
   }
   return members;

@@ -12,6 +12,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <tuple>
 #include <variant>
 #include <vector>
 
@@ -131,7 +132,9 @@ struct GcMark {
 struct ProgramFile {
   std::uint64_t inode = 0;
   std::uint32_t device = 0;
-  auto operator<=>(const ProgramFile&) const = default;
+  bool operator<(const ProgramFile& other) const {
+    return std::tie(inode, device) < std::tie(other.inode, other.device);
+  }
 };
 
 // Why a process of the watched cgroup began to be traced, or does not any more: as enum

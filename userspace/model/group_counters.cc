@@ -22,7 +22,7 @@ constexpr std::array kAll{
 
 // More than 1% of the time; tasks always wait a little.
 bool worth_telling(const GroupHappening& happening) {
-  constexpr std::uint64_t kNsForAMicrosecond = 100 * 1'000;
+  constexpr std::uint64_t kNsForAMicrosecond = std::uint64_t{100} * 1'000;
   return happening.kind != CallKind::kMemoryPressure || happening.grown > happening.within_ns / kNsForAMicrosecond;
 }
 

@@ -75,7 +75,7 @@ std::string happenings(const GroupGrowth& growth, const std::optional<std::uint6
   if (const std::uint64_t most = growth.max_events.value_or(0); most != 0) {
     sentence(fmt::format("It was about to go over memory.max {}.", times(most)));
   }
-  constexpr std::uint64_t kNsForAMicrosecond = 100 * 1'000;  // 1% of the time
+  constexpr std::uint64_t kNsForAMicrosecond = std::uint64_t{100} * 1'000;  // 1% of the time
   const std::uint64_t waited_us = growth.pressure_some_us.value_or(0);
   if (duration_ns && waited_us > *duration_ns / kNsForAMicrosecond && waited_us <= UINT64_MAX / 1'000) {
     sentence(fmt::format("Some of its tasks waited for memory for {}.", format_duration(waited_us * 1'000)));
