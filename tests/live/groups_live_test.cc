@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <csignal>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
@@ -15,7 +16,9 @@
 #include <thread>
 #include <vector>
 
+#include "bpf/wire.h"
 #include "containers/hierarchies.h"
+#include "kernel/bpf_session.h"
 #include "tests/live/live_test.h"
 #include "tests/support/control_group.h"
 
@@ -349,6 +352,40 @@ TEST_P(MemoryGroupsTest, AKillForWantOfMemoryIsOnTheTimeline) {
 
 INSTANTIATE_TEST_SUITE_P(In, MemoryGroupsTest, testing::Values("memory"),
                          [](const auto& parameter) { return std::string(parameter.param); });
+
+// A process that is left out costs nothing more, until it runs another program.
+TEST_F(LiveTest, TheKernelSideLeavesAProcessOut) {
+  class Calls : public RecordSink {
+   public:
+    void on_record(RecordBytes record) override {
+      wire_header header{};
+      ASSERT_GE(record.size(), sizeof(header));
+      std::memcpy(&header, record.data(), sizeof(header));
+      if (header.kind == WIRE_CALL || header.kind == WIRE_RELEASE_BEGIN) ++count;
+    }
+    std::size_t count = 0;
+  };
+  const auto lazy = start_program("lazy", {"--mib", "4"});
+  ASSERT_TRUE(lazy);
+  const auto pid = static_cast<std::uint32_t>(lazy->pid());
+  const auto session = BpfSession::load({.gc_marks = false, .group = true});
+  ASSERT_HAS_VALUE(session);
+  ASSERT_HAS_VALUE((*session)->attach_all());
+  ASSERT_HAS_VALUE((*session)->add_target(pid, /*follow=*/false));
+  ASSERT_EQ((*session)->programs_run(pid), 0U);
+  Calls calls;
+  ASSERT_HAS_VALUE(lazy->work());
+  ASSERT_HAS_VALUE((*session)->ring().drain_all(calls));
+  EXPECT_GT(calls.count, 0U);
+  EXPECT_FALSE((*session)->leave_out(pid, 1)) << "it runs another program by now";
+  EXPECT_TRUE((*session)->leave_out(pid, 0));
+  calls.count = 0;
+  ASSERT_HAS_VALUE(lazy->process().write_input("d"));
+  ASSERT_HAS_VALUE(lazy->read_json());
+  ASSERT_HAS_VALUE((*session)->ring().drain_all(calls));
+  EXPECT_EQ(calls.count, 0U);
+  EXPECT_HAS_VALUE(lazy->finish());
+}
 
 // The same processes, in different groups of the two hierarchies.
 TEST_F(LiveTest, AGroupIsMeantInTheHierarchyInWhichItIsNamed) {

@@ -17,6 +17,7 @@
 #include "kernel/cgroup_subsystem.h"
 #include "kernel/destroy_together.h"
 #include "kernel/libbpf_log.h"
+#include "kernel/syscall_program.h"
 #include "madvtrace.skel.h"
 
 namespace madvtrace {
@@ -204,10 +205,7 @@ std::optional<std::uint32_t> BpfSession::programs_run(std::uint32_t pid) const {
 
 bool BpfSession::leave_out(std::uint32_t pid, std::uint32_t programs_run) {
   wire_leave_out request{.pid = pid, .programs = programs_run, .done = 0, .reserved = 0};
-  LIBBPF_OPTS(bpf_test_run_opts, run, .ctx_in = &request, .ctx_out = &request, .ctx_size_in = sizeof(request),
-              .ctx_size_out = sizeof(request));
-  const int error = bpf_prog_test_run_opts(bpf_program__fd(skeleton_->progs.leave_out), &run);
-  return error == 0 && request.done == 1;
+  return run_syscall_program(bpf_program__fd(skeleton_->progs.leave_out), request) && request.done == 1;
 }
 
 std::map<std::string, std::uint64_t> BpfSession::losses() const {

@@ -88,8 +88,6 @@ class BpfSession {
   std::vector<Hook> optional_hooks() const;
 
  private:
-  bool watches_group_ = false;
-
   struct SkeletonDeleter {
     void operator()(madvtrace_bpf* skeleton) const;
   };
@@ -102,6 +100,7 @@ class BpfSession {
   std::optional<PageWalker> walker_;
   std::unique_ptr<RingSource> ring_;
   std::vector<Link> links_;
+  bool watches_group_ = false;
   std::optional<GcProbes> gc_probes_;
   std::map<std::string, std::uint64_t> misses_;  // of the programs, taken when they are detached
 };

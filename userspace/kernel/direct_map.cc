@@ -14,6 +14,7 @@
 #include "base/unique_fd.h"
 #include "bpf/probe.h"
 #include "kernel/libbpf_log.h"
+#include "kernel/syscall_program.h"
 #include "probe.skel.h"
 
 namespace madvtrace {
@@ -74,12 +75,7 @@ class OwnPages {
 std::optional<probe_translation> translate(int program, std::uint64_t base, std::uint32_t levels,
                                            std::uint64_t address) {
   probe_translation probe{.base = base, .address = address, .levels = levels, .huge = 0, .pgd = 0, .entry = 0};
-  bpf_test_run_opts options{};
-  options.sz = sizeof(options);
-  options.ctx_in = &probe;
-  options.ctx_size_in = sizeof(probe);
-  if (bpf_prog_test_run_opts(program, &options) != 0) return std::nullopt;
-  return probe;
+  return run_syscall_program(program, probe) ? std::optional(probe) : std::nullopt;
 }
 
 bool is_base(int program, std::uint64_t base, std::uint32_t levels, const OwnPages& pages,

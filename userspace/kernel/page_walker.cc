@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "bpf/wire.h"
+#include "kernel/syscall_program.h"
 
 namespace madvtrace {
 namespace {
@@ -33,11 +34,7 @@ PageWalker::~PageWalker() {
 
 bool PageWalker::run(std::uint32_t jobs) const {
   wire_walk_request request{.jobs = jobs, .reserved = 0};
-  bpf_test_run_opts options{};
-  options.sz = sizeof(options);
-  options.ctx_in = &request;
-  options.ctx_size_in = sizeof(request);
-  return bpf_prog_test_run_opts(program_, &options) == 0;
+  return run_syscall_program(program_, request);
 }
 
 bool PageWalker::look(std::uint32_t pid, std::span<const std::uint64_t> chunk_addrs) {
