@@ -219,6 +219,10 @@ enum wire_member_why {
   WIRE_MEMBER_WHYS = 6,
 };
 
+/* How many of a cgroup's ancestors are looked at, itself included: a deeper one has to be
+ * refused. */
+#define WIRE_GROUP_LEVELS 32
+
 /* A process belongs to the group that its first thread (the thread group leader) is in,
  * as does the memory that it is charged for (mm->owner), whatever groups its other
  * threads are in. header.pid: the process; tid: 0. */

@@ -7,28 +7,25 @@
 #include "group.bpf.h"
 #include "maps.bpf.h"
 
-/* Set by user space when a trace ends: hooks can only be detached one by one, and
- * until the last is gone some kinds of calls would be seen and others not. */
-__u32 recording_stopped = 0;
-
 /* Its entry, whether it is left out or not. */
 static __always_inline struct wire_target* known_target(__u32 tgid) {
   if (recording_stopped) return 0;
   return bpf_map_lookup_elem(&targets, &tgid);
 }
 
-static __always_inline struct wire_target* current_target(void) {
-  struct wire_target* target = known_target(bpf_get_current_pid_tgid() >> 32);
+static __always_inline struct wire_target* unless_left_out(struct wire_target* target) {
   return target && !(target->flags & WIRE_TARGET_LEFT_OUT) ? target : 0;
+}
+
+static __always_inline struct wire_target* current_target(void) {
+  return unless_left_out(known_target(bpf_get_current_pid_tgid() >> 32));
 }
 
 /* The same, and a process of the watched group that is not known yet becomes one. */
 static __always_inline struct wire_target* calling_target(void) {
   struct wire_target* target = known_target(bpf_get_current_pid_tgid() >> 32);
-  if (!target && group_id && !recording_stopped) {
-    target = join_group(bpf_get_current_task_btf(), WIRE_MEMBER_CALLED);
-  }
-  return target && !(target->flags & WIRE_TARGET_LEFT_OUT) ? target : 0;
+  if (!target && group_id) target = join_group(bpf_get_current_task_btf(), WIRE_MEMBER_CALLED);
+  return unless_left_out(target);
 }
 
 static __always_inline struct mm_struct* current_mm(void) { return bpf_get_current_task_btf()->mm; }

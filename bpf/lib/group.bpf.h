@@ -13,9 +13,6 @@
 #include "emit.bpf.h"
 #include "maps.bpf.h"
 
-/* Deeper groups than that are refused by user space. */
-#define GROUP_LEVELS 32
-
 /* Set by user space, group_id last. */
 __u64 group_id = 0;                  /* the kernfs id, which is the inode number; 0: there is no group */
 __s32 group_subsys = -1;             /* enum cgroup_subsys_id: of its v1 hierarchy; -1: the unified one */
@@ -53,7 +50,7 @@ static __noinline bool is_in_group(struct task_struct* task) {
   }
   int own_level = BPF_CORE_READ(cgroup, level);
   if (group_level >= 0) return group_level <= own_level && ancestor_id(cgroup, group_level) == group_id;
-  for (int level = 0; level < GROUP_LEVELS; level++) {
+  for (int level = 0; level < WIRE_GROUP_LEVELS; level++) {
     if (level > own_level) break;
     if (ancestor_id(cgroup, level) != group_id) continue;
     group_level = level;
@@ -85,7 +82,7 @@ static __always_inline void write_member(enum wire_kind kind, struct task_struct
 
 /* 0 if it does not belong to the group; else it is a target from here on. */
 static __noinline struct wire_target* join_group(struct task_struct* task, enum wire_member_why why) {
-  if (!task || !group_id) return 0;
+  if (!task || !group_id || recording_stopped) return 0;
   __u32 tgid = BPF_CORE_READ(task, tgid);
   struct wire_target entry = {.mm = (__u64)BPF_CORE_READ(task, mm), .flags = WIRE_TARGET_MEMBER};
   if (!entry.mm || tgid == tracer_pid || !is_in_group(task)) return 0;

@@ -18,6 +18,10 @@ struct {
   __type(value, struct wire_target);
 } targets SEC(".maps");
 
+/* Set by user space when a trace ends: hooks can only be detached one by one, and
+ * until the last is gone some kinds of calls would be seen and others not. */
+__u32 recording_stopped = 0;
+
 /* Indexed by enum wire_loss. One shared row, not one per CPU: it is written only
  * when something is lost, and every record carries the ring's part of it. */
 __u64 losses[WIRE_LOSSES] = {};

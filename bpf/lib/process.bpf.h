@@ -20,7 +20,7 @@ static __always_inline void write_fork(__u32 child_tgid, bool followed) {
 SEC("tp_btf/sched_process_fork")
 int BPF_PROG(on_process_fork, struct task_struct* parent, struct task_struct* child) {
   __u32 child_tgid = child->tgid;
-  if (child->pid != child->tgid || recording_stopped) return 0; /* a thread */
+  if (child->pid != child->tgid) return 0; /* a thread */
   struct wire_target* target = known_target(parent->tgid);
   if (!target) {
     join_group(child, WIRE_MEMBER_FORKED);
@@ -57,7 +57,7 @@ SEC("tp_btf/sched_process_exec")
 int BPF_PROG(on_process_exec, struct task_struct* task) {
   struct wire_target* target = known_target(task->tgid);
   if (!target) {
-    if (!recording_stopped) join_group(task, WIRE_MEMBER_EXECED);
+    join_group(task, WIRE_MEMBER_EXECED);
     return 0;
   }
   remember_mm(target, task->mm);
@@ -95,7 +95,6 @@ int BPF_PROG(on_process_exit, struct task_struct* task) {
  * is there already (cgroup_attach_task()). */
 SEC("tp_btf/cgroup_attach_task")
 int BPF_PROG(on_cgroup_attach, struct cgroup* to, const char* path, struct task_struct* task) {
-  if (!group_id || recording_stopped) return 0;
   __u32 tgid = task->tgid;
   struct wire_target* target = known_target(tgid);
   if (!target) {

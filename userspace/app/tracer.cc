@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 
 #include "app/collector.h"
@@ -18,6 +19,7 @@
 #include "app/target_check.h"
 #include "app/verdict.h"
 #include "base/clock.h"
+#include "bpf/wire.h"
 #include "containers/find_group.h"
 #include "kernel/privileges.h"
 
@@ -72,7 +74,7 @@ class Tracer {
   Result<ExitCode> end();
 
   tl::expected<FoundGroup, FindGroupError> search_group() const;
-  Status begin_group(FoundGroup group);
+  Status begin_group();
   void look_for_group();
   Status count_duration();
   void end_with_group();
@@ -142,8 +144,9 @@ tl::expected<FoundGroup, FindGroupError> Tracer::search_group() const {
   return find_group("", *proc_, *options_.group);
 }
 
-Status Tracer::begin_group(FoundGroup group) {
-  group_ = std::move(group);
+Status Tracer::begin_group() {
+  const auto levels = std::count(group_->path.begin(), group_->path.end(), '/');
+  if (levels >= WIRE_GROUP_LEVELS) return fail(ExitCode::kUsage, group_->directory + ": too deep in its hierarchy");
   const Status watched = collector_->watch_group(*group_, *options_.group, /*go_only=*/!options_.all_programs);
   if (watched && !options_.quiet) spdlog::info("tracing {}: {}", *options_.group, group_->directory);
   return watched;
@@ -153,7 +156,8 @@ void Tracer::look_for_group() {
   if (group_) return;
   auto found = search_group();
   if (found) {
-    check(begin_group(std::move(*found)).and_then([this] { return count_duration(); }));
+    group_ = std::move(*found);
+    check(begin_group().and_then([this] { return count_duration(); }));
   } else if (!found.error().not_found) {
     check(tl::unexpected<Error>(found.error()));
   }
@@ -185,7 +189,7 @@ Status Tracer::begin() {
     collector_->targets().add(pid);
     if (options_.pprof_url) collector_->runtimes().ask_page(pid, *options_.pprof_url, options_.interval_ns);
   }
-  const Status found = group_ ? begin_group(std::move(*group_)) : session_->find_targets();
+  const Status found = group_ ? begin_group() : session_->find_targets();
   if (!found) return found;
   if (options_.group && !group_ && !options_.quiet) spdlog::info("waiting for {}", *options_.group);
   // Describes the targets and takes their first samples.
