@@ -58,11 +58,12 @@ class Admission : public RecordSink {
 
   static bool passes(State state) { return state == State::kFollowed || state == State::kNamed; }
 
-  void on_fork(RecordBytes record, const wire_header& header);
-  void on_exec(RecordBytes record, const wire_header& header);
-  void on_join(RecordBytes record, const wire_header& header);
+  void on_fork(RecordBytes record, const wire_header& header, const Fork& fork);
+  void on_exec(RecordBytes record, const wire_header& header, const Exec& exec);
+  void on_join(RecordBytes record, const Join& join);
   void meet(const wire_header& header);
   bool admit(std::uint32_t pid, const ProgramFile& program);
+  bool is_left_out(std::uint32_t pid, const ProgramFile& program);
 
   RecordSink& next_;
   bool go_only_;
