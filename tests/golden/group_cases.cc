@@ -110,11 +110,11 @@ void group_of_few(StreamBuilder& stream) {
   leave_out(stream, 18, "sleep");
   leave_out(stream, 19, "sleep");
   GroupSample group{.charge = charge(60, 10),
-                    .oom_kills = 1,
-                    .high_events = 100,
-                    .max_events = 0,
-                    .pressure_some_us = 5'000'000,
-                    .pressure_full_us = 4'000'000,
+                    .counts = {.oom_kills = 1,
+                               .high_events = 100,
+                               .max_events = 0,
+                               .pressure_some_us = 5'000'000,
+                               .pressure_full_us = 4'000'000},
                     .processes = 5};
   stream.on(0, 0).add(group);
   release(stream, 100, 300 * kMsNs, kMadvDontneed);
@@ -123,15 +123,15 @@ void group_of_few(StreamBuilder& stream) {
   stream.at(900 * kMsNs).exit(9);
   stream.at(kSecondNs).on(100, 100).add(memory(39, 2));
   group.charge = charge(50, 9);
-  group.oom_kills = 2;
-  group.high_events = 112;
-  group.max_events = 3;
-  group.pressure_some_us = 5'400'000;
-  group.pressure_full_us = 4'001'000;
+  group.counts.oom_kills = 2;
+  group.counts.high_events = 112;
+  group.counts.max_events = 3;
+  group.counts.pressure_some_us = 5'400'000;
+  group.counts.pressure_full_us = 4'001'000;
   stream.on(0, 0).add(group);
   // Nothing more happens; whatever is lazily freed of one process is not known.
   stream.at(2 * kSecondNs).on(100, 100).add(memory(39, std::nullopt));
-  group.pressure_some_us = 5'405'000;
+  group.counts.pressure_some_us = 5'405'000;
   stream.on(0, 0).add(group).finish();
 }
 

@@ -127,10 +127,10 @@ TEST(GroupWatch, OfV1) {
   EXPECT_EQ(sample.charge.working_set_bytes, 28 * kMiB);
   EXPECT_EQ(sample.charge.inactive_file_bytes, 12 * kMiB);
   EXPECT_EQ(sample.charge.limit_bytes, 64 * kMiB);
-  EXPECT_EQ(sample.oom_kills, 3U);
-  EXPECT_EQ(sample.high_events, std::nullopt);
-  EXPECT_EQ(sample.max_events, std::nullopt);
-  EXPECT_EQ(sample.pressure_some_us, std::nullopt);
+  EXPECT_EQ(sample.counts.oom_kills, 3U);
+  EXPECT_EQ(sample.counts.high_events, std::nullopt);
+  EXPECT_EQ(sample.counts.max_events, std::nullopt);
+  EXPECT_EQ(sample.counts.pressure_some_us, std::nullopt);
   EXPECT_EQ(sample.processes, 3U) << "with those of the groups below it";
   EXPECT_EQ(sample.stamp.pid, 0U);
 }
@@ -141,11 +141,11 @@ TEST(GroupWatch, OfV2) {
   const GroupSample sample = sample_of(watch);
   EXPECT_EQ(sample.charge.usage_bytes, 40 * kMiB);
   EXPECT_EQ(sample.charge.working_set_bytes, 39 * kMiB);
-  EXPECT_EQ(sample.oom_kills, 3U);
-  EXPECT_EQ(sample.high_events, 5U);
-  EXPECT_EQ(sample.max_events, 7U);
-  EXPECT_EQ(sample.pressure_some_us, 123'456U);
-  EXPECT_EQ(sample.pressure_full_us, 65'432U);
+  EXPECT_EQ(sample.counts.oom_kills, 3U);
+  EXPECT_EQ(sample.counts.high_events, 5U);
+  EXPECT_EQ(sample.counts.max_events, 7U);
+  EXPECT_EQ(sample.counts.pressure_some_us, 123'456U);
+  EXPECT_EQ(sample.counts.pressure_full_us, 65'432U);
   EXPECT_EQ(sample.processes, 1U);
 }
 

@@ -162,9 +162,9 @@ TEST(Group, WithoutOneThereAreNoRowsOfIt) {
 
 TEST(Group, WhatItsCountersGrewByAreMarkers) {
   StreamBuilder stream = watched();
-  group_sample(stream, {.oom_kills = 5, .high_events = 100, .max_events = 0, .pressure_some_us = 1'000});
+  group_sample(stream, {.counts = {.oom_kills = 5, .high_events = 100, .max_events = 0, .pressure_some_us = 1'000}});
   stream.at(kSecondNs);
-  group_sample(stream, {.oom_kills = 7, .high_events = 100, .max_events = 3, .pressure_some_us = 11'001});
+  group_sample(stream, {.counts = {.oom_kills = 7, .high_events = 100, .max_events = 3, .pressure_some_us = 11'001}});
   const TraceRun run(stream);
   ASSERT_EQ(run.log.calls.size(), 3U);
   for (const CallRow& row : run.log.calls) {
@@ -184,7 +184,7 @@ TEST(Group, WhatItsCountersGrewByAreMarkers) {
   EXPECT_EQ(run.log.calls[2].ret, 10'001);
   EXPECT_EQ(run.totals().call_rows, 3U);
   EXPECT_TRUE(run.totals().processes.empty()) << "it is no process";
-  const GroupGrowth& growth = run.totals().group->growth;
+  const GroupCounts& growth = run.totals().group->growth;
   EXPECT_EQ(growth.oom_kills, 2U);
   EXPECT_EQ(growth.high_events, 0U);
   EXPECT_EQ(growth.max_events, 3U);
@@ -195,12 +195,12 @@ TEST(Group, WhatItsCountersGrewByAreMarkers) {
 // A marker waits its turn behind a call whose cause is not known yet.
 TEST(Group, MarkersKeepTheOrderOfTheStream) {
   StreamBuilder stream = watched();
-  group_sample(stream, {.oom_kills = 0});
+  group_sample(stream, {.counts = {.oom_kills = 0}});
   stream.on(1, 1).stack(7, {1});
   auto call = test::munmap(0x1000, 0x1000);
   call.stack_key = 7;
   stream.plain(call, 0, 0);
-  group_sample(stream, {.oom_kills = 1});
+  group_sample(stream, {.counts = {.oom_kills = 1}});
   stream.add(Frames{.stack_key = 7, .text = "f", .cause = Cause::kApp});
   const TraceRun run(stream);
   ASSERT_EQ(run.log.calls.size(), 2U);
@@ -211,7 +211,7 @@ TEST(Group, MarkersKeepTheOrderOfTheStream) {
 
 GroupSample at(std::uint64_t mono_ns, std::optional<std::uint64_t> oom_kills,
                std::optional<std::uint64_t> some_us = std::nullopt) {
-  return {.stamp = {.mono_ns = mono_ns}, .oom_kills = oom_kills, .pressure_some_us = some_us};
+  return {.stamp = {.mono_ns = mono_ns}, .counts = {.oom_kills = oom_kills, .pressure_some_us = some_us}};
 }
 
 TEST(GroupCounters, PressureOfOnePercentIsNotTold) {
@@ -255,17 +255,17 @@ TEST(GroupCounters, NumbersThatMakeNoSenseDoNoHarm) {
   EXPECT_EQ(counters.advance(at(2, UINT64_MAX, 5)).at(0).grown, UINT64_MAX);
 
   StreamBuilder stream = watched();
-  group_sample(stream, {.oom_kills = 0});
-  group_sample(stream, {.oom_kills = UINT64_MAX});
+  group_sample(stream, {.counts = {.oom_kills = 0}});
+  group_sample(stream, {.counts = {.oom_kills = UINT64_MAX}});
   EXPECT_EQ(TraceRun(stream).log.calls.at(0).ret, INT64_MAX);
 }
 
 TEST(Group, OfAnotherGroupTheCountersStartAnew) {
   StreamBuilder stream = watched();
-  group_sample(stream, {.oom_kills = 1});
+  group_sample(stream, {.counts = {.oom_kills = 1}});
   stream.add(GroupInfo{.name = "web", .path = "/web", .id = 4712});
-  group_sample(stream, {.oom_kills = 50});
-  group_sample(stream, {.oom_kills = 51});
+  group_sample(stream, {.counts = {.oom_kills = 50}});
+  group_sample(stream, {.counts = {.oom_kills = 51}});
   const TraceRun run(stream);
   ASSERT_EQ(run.log.calls.size(), 1U);
   EXPECT_EQ(run.log.calls[0].ret, 1);

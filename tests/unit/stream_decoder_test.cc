@@ -65,7 +65,7 @@ std::vector<std::string> one_of_each_kind() {
   stream.start();  // two kinds of the collector's
   stream.add(ClockAnchor{.utc_minus_mono_ns = -5}).add(Sample{.rss_bytes = 1}).add(Frames{.stack_key = 7, .text = "f"});
   stream.add(Loss{.cause = "ring", .count = 1}).add(CommandEnd{.pid = 1, .wait_status = 2});
-  stream.add(GroupInfo{.name = "web"}).add(GroupSample{.oom_kills = 1}).add(LeftOut{.comm = "sh"});
+  stream.add(GroupInfo{.name = "web"}).add(GroupSample{.counts = {.oom_kills = 1}}).add(LeftOut{.comm = "sh"});
   stream.finish();
   return stream.records();
 }
@@ -265,18 +265,14 @@ TEST(Decoder, ReadsBackWhatAGroupIs) {
 }
 
 TEST(Decoder, OfAGroupsSampleZeroIsNotUnknown) {
-  const auto sample =
-      decode_as<GroupSample>(last(StreamBuilder().at(5).on(0, 0).add(GroupSample{.charge = {.usage_bytes = 1,
-                                                                                            .working_set_bytes = 2,
-                                                                                            .inactive_file_bytes = 3,
-                                                                                            .limit_bytes = 4,
-                                                                                            .deferred_split_bytes = 5},
-                                                                                 .oom_kills = 0,
-                                                                                 .high_events = 6,
-                                                                                 .max_events = 7,
-                                                                                 .pressure_some_us = 8,
-                                                                                 .pressure_full_us = 9,
-                                                                                 .processes = 10})));
+  const auto sample = decode_as<GroupSample>(last(StreamBuilder().at(5).on(0, 0).add(GroupSample{
+      .charge = {.usage_bytes = 1,
+                 .working_set_bytes = 2,
+                 .inactive_file_bytes = 3,
+                 .limit_bytes = 4,
+                 .deferred_split_bytes = 5},
+      .counts = {.oom_kills = 0, .high_events = 6, .max_events = 7, .pressure_some_us = 8, .pressure_full_us = 9},
+      .processes = 10})));
   EXPECT_EQ(sample.stamp.mono_ns, kStartMonoNs + 5);
   EXPECT_EQ(sample.stamp.pid, 0U);
   EXPECT_EQ(sample.charge.usage_bytes, 1U);
@@ -284,17 +280,18 @@ TEST(Decoder, OfAGroupsSampleZeroIsNotUnknown) {
   EXPECT_EQ(sample.charge.inactive_file_bytes, 3U);
   EXPECT_EQ(sample.charge.limit_bytes, 4U);
   EXPECT_EQ(sample.charge.deferred_split_bytes, 5U);
-  EXPECT_EQ(sample.oom_kills, 0U);
-  EXPECT_EQ(sample.high_events, 6U);
-  EXPECT_EQ(sample.max_events, 7U);
-  EXPECT_EQ(sample.pressure_some_us, 8U);
-  EXPECT_EQ(sample.pressure_full_us, 9U);
+  EXPECT_EQ(sample.counts.oom_kills, 0U);
+  EXPECT_EQ(sample.counts.high_events, 6U);
+  EXPECT_EQ(sample.counts.max_events, 7U);
+  EXPECT_EQ(sample.counts.pressure_some_us, 8U);
+  EXPECT_EQ(sample.counts.pressure_full_us, 9U);
   EXPECT_EQ(sample.processes, 10U);
   const auto unknown = decode_as<GroupSample>(last(StreamBuilder().add(GroupSample{})));
   for (const auto& value :
        {unknown.charge.usage_bytes, unknown.charge.working_set_bytes, unknown.charge.inactive_file_bytes,
-        unknown.charge.limit_bytes, unknown.charge.deferred_split_bytes, unknown.oom_kills, unknown.high_events,
-        unknown.max_events, unknown.pressure_some_us, unknown.pressure_full_us, unknown.processes}) {
+        unknown.charge.limit_bytes, unknown.charge.deferred_split_bytes, unknown.counts.oom_kills,
+        unknown.counts.high_events, unknown.counts.max_events, unknown.counts.pressure_some_us,
+        unknown.counts.pressure_full_us, unknown.processes}) {
     EXPECT_EQ(value, std::nullopt);
   }
 }
@@ -310,9 +307,9 @@ TEST(Decoder, AHostileGroupIsReadAsFarAsItMakesSense) {
   EXPECT_FALSE(info.go_only);
   const auto sample = decode_as<GroupSample>(collector_record(
       CollectorKind::kGroupSample, R"({"oom_kills":-1,"high_events":1.5,"max_events":"3","processes":[1]})"));
-  EXPECT_EQ(sample.oom_kills, std::nullopt);
-  EXPECT_EQ(sample.high_events, std::nullopt);
-  EXPECT_EQ(sample.max_events, std::nullopt);
+  EXPECT_EQ(sample.counts.oom_kills, std::nullopt);
+  EXPECT_EQ(sample.counts.high_events, std::nullopt);
+  EXPECT_EQ(sample.counts.max_events, std::nullopt);
   EXPECT_EQ(sample.processes, std::nullopt);
   for (const CollectorKind kind : {CollectorKind::kGroupInfo, CollectorKind::kGroupSample, CollectorKind::kLeftOut}) {
     EXPECT_TRUE(decode(collector_record(kind, "{}")).event);

@@ -122,11 +122,11 @@ std::optional<GroupSample> GroupWatch::sample() {
     return sample;
   }
   sample.charge = charge_from(*memory);
-  sample.oom_kills = memory->oom_kills;
-  sample.high_events = memory->high_events;
-  sample.max_events = memory->max_events;
-  sample.pressure_some_us = memory->pressure_some_us;
-  sample.pressure_full_us = memory->pressure_full_us;
+  sample.counts = {.oom_kills = memory->oom_kills,
+                   .high_events = memory->high_events,
+                   .max_events = memory->max_events,
+                   .pressure_some_us = memory->pressure_some_us,
+                   .pressure_full_us = memory->pressure_full_us};
   return sample;
 }
 

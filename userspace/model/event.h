@@ -235,16 +235,20 @@ struct GroupInfo {
   bool go_only = false;        // processes that are not Go programs are left out
 };
 
-// The group as a whole at one moment. No process: its stamp has pid 0.
-struct GroupSample {
-  Stamp stamp;
-  GroupCharge charge;
-  // Counters since the group was made; where each comes from: containers/group_memory.h.
+// What the kernel counts of a cgroup; where each comes from: containers/group_memory.h.
+struct GroupCounts {
   std::optional<std::uint64_t> oom_kills;
   std::optional<std::uint64_t> high_events;
   std::optional<std::uint64_t> max_events;
   std::optional<std::uint64_t> pressure_some_us;
   std::optional<std::uint64_t> pressure_full_us;
+};
+
+// The group as a whole at one moment. No process: its stamp has pid 0.
+struct GroupSample {
+  Stamp stamp;
+  GroupCharge charge;
+  GroupCounts counts;                      // since the group was made
   std::optional<std::uint64_t> processes;  // in it and the groups below it, traced or not
 };
 

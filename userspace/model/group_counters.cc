@@ -7,23 +7,20 @@ namespace madvtrace {
 namespace {
 
 struct Counter {
-  std::optional<std::uint64_t> GroupSample::*value;
-  std::optional<std::uint64_t> GroupGrowth::*growth;
+  std::optional<std::uint64_t> GroupCounts::*value;
   std::optional<CallKind> kind;  // none: it has no rows
 };
 
 constexpr std::array kAll{
-    Counter{&GroupSample::oom_kills, &GroupGrowth::oom_kills, CallKind::kOomKill},
-    Counter{&GroupSample::high_events, &GroupGrowth::high_events, CallKind::kMemoryHigh},
-    Counter{&GroupSample::max_events, &GroupGrowth::max_events, CallKind::kMemoryMax},
-    Counter{&GroupSample::pressure_some_us, &GroupGrowth::pressure_some_us, CallKind::kMemoryPressure},
-    Counter{&GroupSample::pressure_full_us, &GroupGrowth::pressure_full_us, std::nullopt},
+    Counter{&GroupCounts::oom_kills, CallKind::kOomKill},
+    Counter{&GroupCounts::high_events, CallKind::kMemoryHigh},
+    Counter{&GroupCounts::max_events, CallKind::kMemoryMax},
+    Counter{&GroupCounts::pressure_some_us, CallKind::kMemoryPressure},
+    Counter{&GroupCounts::pressure_full_us, std::nullopt},
 };
 
-// More than 1% of the time; tasks always wait a little.
 bool worth_telling(const GroupHappening& happening) {
-  constexpr std::uint64_t kNsForAMicrosecond = std::uint64_t{100} * 1'000;
-  return happening.kind != CallKind::kMemoryPressure || happening.grown > happening.within_ns / kNsForAMicrosecond;
+  return happening.kind != CallKind::kMemoryPressure || is_much_pressure(happening.grown, happening.within_ns);
 }
 
 }  // namespace
@@ -33,10 +30,10 @@ std::vector<GroupHappening> GroupCounters::advance(const GroupSample& sample) {
   std::vector<GroupHappening> happenings;
   for (std::size_t i = 0; i < kAll.size(); ++i) {
     const Counter& counter = kAll.at(i);
-    const std::optional<std::uint64_t> value = sample.*counter.value;
+    const std::optional<std::uint64_t> value = sample.counts.*counter.value;
     if (!value) continue;
     std::optional<Known>& last = last_.at(i);
-    std::optional<std::uint64_t>& growth = growth_.*counter.growth;
+    std::optional<std::uint64_t>& growth = growth_.*counter.value;
     if (!growth) growth = 0;
     if (last) {
       const std::uint64_t grown = *value < last->value ? *value : *value - last->value;

@@ -18,14 +18,12 @@
 
 namespace madvtrace {
 
-// How much each has grown while it was watched. Empty: never known.
-struct GroupGrowth {
-  std::optional<std::uint64_t> oom_kills;
-  std::optional<std::uint64_t> high_events;
-  std::optional<std::uint64_t> max_events;
-  std::optional<std::uint64_t> pressure_some_us;
-  std::optional<std::uint64_t> pressure_full_us;
-};
+// Whether some task waited for memory for more than 1% of the time: tasks always wait a
+// little.
+constexpr bool is_much_pressure(std::uint64_t waited_us, std::uint64_t within_ns) {
+  constexpr std::uint64_t kNsForAMicrosecond = std::uint64_t{100} * 1'000;
+  return waited_us > within_ns / kNsForAMicrosecond;
+}
 
 // One row of events.csv.
 struct GroupHappening {
@@ -36,12 +34,13 @@ struct GroupHappening {
 
 class GroupCounters {
  public:
-  // Pressure is told of only if some task waited for more than 1% of the time.
+  // Pressure is told of only if it is much.
   std::vector<GroupHappening> advance(const GroupSample& sample);
   // What comes next is of another group.
   void start_over() { last_ = {}; }
 
-  const GroupGrowth& growth() const { return growth_; }
+  // How much each has grown while it was watched. Empty: never known.
+  const GroupCounts& growth() const { return growth_; }
 
  private:
   struct Known {
@@ -51,7 +50,7 @@ class GroupCounters {
   static constexpr std::size_t kCounters = 5;
 
   std::array<std::optional<Known>, kCounters> last_;
-  GroupGrowth growth_;
+  GroupCounts growth_;
 };
 
 }  // namespace madvtrace

@@ -79,7 +79,7 @@ struct GroupTotals {
   std::optional<SampleRow> first_sample;
   std::optional<SampleRow> last_sample;
   std::optional<std::uint64_t> processes;  // in it at the last sample
-  GroupGrowth growth;                      // during the trace
+  GroupCounts growth;                      // during the trace
   std::uint64_t left_out = 0;              // processes that are not Go programs
 };
 

@@ -170,17 +170,21 @@ void Trace::on(const Fork& event) {
   if (event.followed) process(event.child_pid);
 }
 
-void Trace::on_lost_sight_of(std::uint32_t pid, std::uint64_t mono_ns) {
-  if (!live_.contains(pid)) return;
+std::uint64_t Trace::on_memory_left(std::uint32_t pid, std::uint64_t mono_ns) {
   add_calls(calls_.on_process_gone(pid));
+  const std::uint64_t pending_bytes = ledger_.pending_bytes(pid);
   ledger_.on_process_left(pid, mono_ns);
   group_sums_.forget(pid);
   gc_started_.erase(pid);
-  live_.erase(pid);
+  return pending_bytes;
 }
 
 void Trace::on(const Join& event) {
-  on_lost_sight_of(event.stamp.pid, event.stamp.mono_ns);
+  // Its pid is another's, or its own again, and what became of it meanwhile was lost.
+  if (live_.contains(event.stamp.pid)) {
+    on_memory_left(event.stamp.pid, event.stamp.mono_ns);
+    live_.erase(event.stamp.pid);
+  }
   ProcessTotals& totals = process(event.stamp.pid);
   totals.comm = comm_text(event.comm);
   if (event.why == MemberWhy::kForked || event.why == MemberWhy::kMoved) {
@@ -190,17 +194,13 @@ void Trace::on(const Join& event) {
   }
 }
 
-// What becomes of its pages from here on, nobody will know.
 void Trace::on(const Leave& event) {
-  add_calls(calls_.on_process_gone(event.stamp.pid));
+  const std::uint64_t pending_bytes = on_memory_left(event.stamp.pid, event.stamp.mono_ns);
   ProcessTotals& totals = process(event.stamp.pid);
-  if (follows_pages()) totals.pending_bytes = ledger_.pending_bytes(event.stamp.pid);
-  ledger_.on_process_left(event.stamp.pid, event.stamp.mono_ns);
-  group_sums_.forget(event.stamp.pid);
+  if (follows_pages()) totals.pending_bytes = pending_bytes;
   totals.left_group = true;
   add_marker(event.stamp, CallKind::kGroupLeave, event.comm, event.cgroup_id, std::nullopt);
   live_.erase(event.stamp.pid);
-  gc_started_.erase(event.stamp.pid);
 }
 
 void Trace::on(const GcMark& event) {

@@ -72,8 +72,8 @@ class Trace : private Ledger::Sink, private HeldRows::Sink {
   void add_calls(CallAssembler::Completed completed);
   void on_memory_gone(std::uint32_t pid, std::uint64_t mono_ns);  // by exit or exec
   void on_process_gone(std::uint32_t pid);                        // whose memory is gone already
-  // Its pid is another's, or its own again, and what became of it meanwhile was lost.
-  void on_lost_sight_of(std::uint32_t pid, std::uint64_t mono_ns);
+  // What becomes of it from here on, nobody will know: what is pending then, in bytes.
+  std::uint64_t on_memory_left(std::uint32_t pid, std::uint64_t mono_ns);
   bool is_later_process(const ProcessInfo& event) const;
   GroupTotals& group();
   void add_marker(const Stamp& stamp, CallKind kind, const Comm& comm, std::uint64_t cgroup_id,

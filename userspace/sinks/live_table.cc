@@ -9,14 +9,15 @@
 #include "base/units.h"
 #include "model/names.h"
 #include "sinks/csv_field.h"
+#include "sinks/known_bytes.h"
 
 namespace madvtrace {
 namespace {
 
 constexpr unsigned kLinesPerHeader = 20;
 constexpr std::size_t kCommColumns = 12;
-
-std::string or_dash(const std::optional<std::uint64_t>& bytes) { return bytes ? format_bytes(*bytes) : "-"; }
+// time, pid, comm, RSS, change, calls, left RSS, pending
+constexpr const char* kLine = "{:>6} {:>7} {:<12} {:>10} {:>10} {:>8} {:>10} {:>10}\n";
 
 }  // namespace
 
@@ -89,10 +90,13 @@ std::string LiveTable::name_of(std::uint32_t pid, const Line& line, bool many) c
   return cut_utf8(printable(comm_text(from_sample ? line.sample->comm : found->second)), kCommColumns);
 }
 
+std::string LiveTable::time_of(const SampleRow& row) const {
+  return fmt::format("{:.1f}s", static_cast<double>(row.mono_ns - first_mono_ns_) / 1e9);
+}
+
 std::string LiveTable::header_if_due() {
   if (lines_since_header_++ % kLinesPerHeader != 0) return "";
-  return fmt::format("{:>6} {:>7} {:<12} {:>10} {:>10} {:>8} {:>10} {:>10}\n", "time", "pid", "comm", "RSS", "change",
-                     "calls", "left RSS", "pending");
+  return fmt::format(kLine, "time", "pid", "comm", "RSS", "change", "calls", "left RSS", "pending");
 }
 
 std::string LiveTable::rest_line(const Lines& lines) {
@@ -108,19 +112,17 @@ std::string LiveTable::rest_line(const Lines& lines) {
     pending =
         pending && line.sample->pending_bytes ? std::optional(*pending + *line.sample->pending_bytes) : std::nullopt;
   }
-  return fmt::format("{:>6} {:>7} {:<12} {:>10} {:>10} {:>8} {:>10} {:>10}\n", "", "",
-                     fmt::format("+{} more", lines.size() - kProcessesShown), format_bytes(rss), "",
+  return fmt::format(kLine, "", "", fmt::format("+{} more", lines.size() - kProcessesShown), format_bytes(rss), "",
                      format_count(calls), format_bytes(left), or_dash(pending));
 }
 
 std::string LiveTable::group_lines(std::size_t processes, const SampleRow& group) {
   std::string out = header_if_due();
   const auto to = std::back_inserter(out);
-  const double seconds = static_cast<double>(group.mono_ns - first_mono_ns_) / 1e9;
   const std::string change = change_of(0, group.sample.rss_bytes);
-  fmt::format_to(to, "{:>5.1f}s {:>7} {:<12} {:>10} {:>10} {:>8} {:>10} {:>10}\n", seconds, "group",
-                 fmt::format("of {}", format_count(processes)), or_dash(group.sample.rss_bytes), change,
-                 format_count(calls_), format_bytes(left_rss_bytes_), or_dash(group.pending_bytes));
+  fmt::format_to(to, kLine, time_of(group), "group", fmt::format("of {}", format_count(processes)),
+                 or_dash(group.sample.rss_bytes), change, format_count(calls_), format_bytes(left_rss_bytes_),
+                 or_dash(group.pending_bytes));
   const GroupCharge& charge = group.sample.group;
   if (!charge.usage_bytes) return out;
   fmt::format_to(to, "{:>6} {:>7} working set {}, charge {}{}\n", "", "", or_dash(charge.working_set_bytes),
@@ -145,10 +147,9 @@ std::string LiveTable::take_interval(std::uint64_t lost) {
     const Sample& sample = line.sample->sample;
     const std::string change = change_of(pid, sample.rss_bytes);
     if (i >= kProcessesShown) continue;
-    const double seconds = static_cast<double>(line.sample->mono_ns - first_mono_ns_) / 1e9;
-    fmt::format_to(to, "{}{:>5.1f}s {:>7} {:<12} {:>10} {:>10} {:>8} {:>10} {:>10}\n", header_if_due(), seconds, pid,
-                   name_of(pid, line, many), or_dash(sample.rss_bytes), change, format_count(line.calls),
-                   format_bytes(line.left_rss_bytes), or_dash(line.sample->pending_bytes));
+    out += header_if_due();
+    fmt::format_to(to, kLine, time_of(*line.sample), pid, name_of(pid, line, many), or_dash(sample.rss_bytes), change,
+                   format_count(line.calls), format_bytes(line.left_rss_bytes), or_dash(line.sample->pending_bytes));
   }
   for (const auto& [pid, line] : interval_) {
     if (line.ended) comms_.erase(pid);

@@ -42,6 +42,7 @@ class LiveTable : public RowSink {
   static void sort(Lines& lines);
   std::string change_of(std::uint32_t pid, const std::optional<std::uint64_t>& rss_bytes);
   std::string name_of(std::uint32_t pid, const Line& line, bool many) const;
+  std::string time_of(const SampleRow& row) const;  // since the first sample
   std::string header_if_due();
   static std::string rest_line(const Lines& lines);
   std::string group_lines(std::size_t processes, const SampleRow& group);

@@ -10,6 +10,7 @@
 
 #include "base/units.h"
 #include "sinks/csv_field.h"
+#include "sinks/known_bytes.h"
 #include "sinks/paragraph.h"
 
 namespace madvtrace {
@@ -18,8 +19,6 @@ namespace {
 constexpr std::uint64_t kMiB = std::uint64_t{1} << 20;
 constexpr std::uint64_t kLagBytes = kMiB;  // the kernel's batches for each CPU
 constexpr std::size_t kShownId = 12;       // what Docker prints
-
-std::string or_unknown(const std::optional<std::uint64_t>& bytes) { return bytes ? format_bytes(*bytes) : "unknown"; }
 
 std::string times(std::uint64_t count) { return count == 1 ? "once" : format_count(count) + " times"; }
 
@@ -62,7 +61,7 @@ std::string difference(const SampleRow& row) {
       format_bytes(lazy));
 }
 
-std::string happenings(const GroupGrowth& growth, const std::optional<std::uint64_t>& duration_ns) {
+std::string happenings(const GroupCounts& growth, const std::optional<std::uint64_t>& duration_ns) {
   std::string text;
   const auto sentence = [&](const std::string& more) { text += (text.empty() ? "" : " ") + more; };
   if (const std::uint64_t kills = growth.oom_kills.value_or(0); kills != 0) {
@@ -75,9 +74,8 @@ std::string happenings(const GroupGrowth& growth, const std::optional<std::uint6
   if (const std::uint64_t most = growth.max_events.value_or(0); most != 0) {
     sentence(fmt::format("It was about to go over memory.max {}.", times(most)));
   }
-  constexpr std::uint64_t kNsForAMicrosecond = std::uint64_t{100} * 1'000;  // 1% of the time
   const std::uint64_t waited_us = growth.pressure_some_us.value_or(0);
-  if (duration_ns && waited_us > *duration_ns / kNsForAMicrosecond && waited_us <= UINT64_MAX / 1'000) {
+  if (duration_ns && is_much_pressure(waited_us, *duration_ns) && waited_us <= UINT64_MAX / 1'000) {
     sentence(fmt::format("Some of its tasks waited for memory for {}.", format_duration(waited_us * 1'000)));
   }
   return text;

@@ -16,6 +16,7 @@
 #include "base/units.h"
 #include "model/verdict.h"
 #include "sinks/csv_field.h"
+#include "sinks/known_bytes.h"
 
 namespace madvtrace {
 namespace {
@@ -34,8 +35,6 @@ struct Entry {
   std::string version;
   std::string state;
 };
-
-std::string or_dash(const std::optional<std::uint64_t>& bytes) { return bytes ? format_bytes(*bytes) : "-"; }
 
 // Each page once, if its fate was followed.
 std::uint64_t released_bytes(const ProcessTotals& process) {
@@ -172,8 +171,7 @@ std::string process_table_text(const RunTotals& totals) {
   }
   if (rest.processes != 0) {
     text += fmt::format("and {} more: released {}, pending {}\n", format_count(rest.processes),
-                        format_bytes(rest.released_bytes),
-                        rest.pending_bytes ? format_bytes(*rest.pending_bytes) : "unknown");
+                        format_bytes(rest.released_bytes), or_unknown(rest.pending_bytes));
   }
   if (any_folded) text += "Nx: N processes of one program, all of which ended.\n";
   text += "pending: given back and still in RSS. More of each: summary.json (-o DIR).\n";

@@ -11,6 +11,7 @@
 #include "base/units.h"
 #include "model/names.h"
 #include "sinks/csv_field.h"
+#include "sinks/known_bytes.h"
 #include "sinks/paragraph.h"
 #include "sinks/summary_go.h"
 #include "sinks/summary_group.h"
@@ -25,8 +26,6 @@ using Out = std::back_insert_iterator<std::string>;
 constexpr std::size_t kProcessesInFull = 5;
 constexpr std::size_t kColumns = 80;
 constexpr std::uint64_t kSharesWorthALine = 100;  // 1% of the whole
-
-std::string or_unknown(const std::optional<std::uint64_t>& bytes) { return bytes ? format_bytes(*bytes) : "unknown"; }
 
 std::string counted(std::uint64_t count, const char* one, const char* many) {
   return format_count(count) + " " + (count == 1 ? one : many);

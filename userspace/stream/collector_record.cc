@@ -135,11 +135,11 @@ Body body_of(const GroupInfo& e) {
 Body body_of(const GroupSample& e) {
   Json json = Json::object();
   put(json, e.charge);
-  put(json, "oom_kills", e.oom_kills);
-  put(json, "high_events", e.high_events);
-  put(json, "max_events", e.max_events);
-  put(json, "pressure_some_us", e.pressure_some_us);
-  put(json, "pressure_full_us", e.pressure_full_us);
+  put(json, "oom_kills", e.counts.oom_kills);
+  put(json, "high_events", e.counts.high_events);
+  put(json, "max_events", e.counts.max_events);
+  put(json, "pressure_some_us", e.counts.pressure_some_us);
+  put(json, "pressure_full_us", e.counts.pressure_full_us);
   put(json, "processes", e.processes);
   return {CollectorKind::kGroupSample, e.stamp, std::move(json)};
 }
@@ -307,11 +307,11 @@ std::optional<Event> event_of(CollectorKind kind, const Stamp& stamp, const Json
     case CollectorKind::kGroupSample:
       return GroupSample{.stamp = stamp,
                          .charge = charge_of(json),
-                         .oom_kills = get_optional(json, "oom_kills"),
-                         .high_events = get_optional(json, "high_events"),
-                         .max_events = get_optional(json, "max_events"),
-                         .pressure_some_us = get_optional(json, "pressure_some_us"),
-                         .pressure_full_us = get_optional(json, "pressure_full_us"),
+                         .counts = {.oom_kills = get_optional(json, "oom_kills"),
+                                    .high_events = get_optional(json, "high_events"),
+                                    .max_events = get_optional(json, "max_events"),
+                                    .pressure_some_us = get_optional(json, "pressure_some_us"),
+                                    .pressure_full_us = get_optional(json, "pressure_full_us")},
                          .processes = get_optional(json, "processes")};
     case CollectorKind::kLeftOut:
       return LeftOut{.stamp = stamp,
