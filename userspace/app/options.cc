@@ -193,7 +193,6 @@ Status Parser::take_group() {
   if (!options.group) {
     if (options.wait_for_group) return usage("--wait is for --cgroup or --container");
     if (options.all_programs) return usage("--all is for --cgroup or --container; -p follows any program");
-    return {};
   }
   return {};
 }

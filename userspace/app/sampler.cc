@@ -20,6 +20,15 @@ ResidentIn resident_in(const WalkTotals& totals) {
   return {.resident_bytes = totals.resident_pages * kPageBytes, .lazyfree_bytes = totals.clean_pages * kPageBytes};
 }
 
+// 0: not known.
+std::uint64_t start_utc_ns(const ProcessStat& stat) {
+  const auto ticks = static_cast<std::uint64_t>(::sysconf(_SC_CLK_TCK));
+  const auto since_boot_ns = start_time_ns(stat, ticks);
+  if (!since_boot_ns) return 0;
+  const std::uint64_t boot_utc_ns = utc_now_ns() - clock_ns(CLOCK_BOOTTIME);
+  return boot_utc_ns + *since_boot_ns;
+}
+
 }  // namespace
 
 std::optional<Sample> Sampler::sample(std::uint32_t pid, bool always) {
@@ -86,19 +95,6 @@ void Sampler::walk(std::uint32_t pid, const std::vector<AddressRange>& arenas, S
   if (!arenas.empty()) sample.anon.go_arenas = resident_in(*heap);
   sample.anon.malloc_heap = resident_in(*brk);
 }
-
-namespace {
-
-// 0: not known.
-std::uint64_t start_utc_ns(const ProcessStat& stat) {
-  const auto ticks = static_cast<std::uint64_t>(::sysconf(_SC_CLK_TCK));
-  const auto since_boot_ns = start_time_ns(stat, ticks);
-  if (!since_boot_ns) return 0;
-  const std::uint64_t boot_utc_ns = utc_now_ns() - clock_ns(CLOCK_BOOTTIME);
-  return boot_utc_ns + *since_boot_ns;
-}
-
-}  // namespace
 
 LeftOut describe_left_out(const ProcRoot& proc, std::uint32_t pid_number, const std::string& comm) {
   const auto pid = static_cast<pid_t>(pid_number);
