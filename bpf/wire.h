@@ -27,7 +27,7 @@
 #define WIRE_ASSERT_SIZE(type, bytes) _Static_assert(sizeof(type) == (bytes), #type)
 #endif
 
-#define WIRE_VERSION 3
+#define WIRE_VERSION 4
 
 #define WIRE_COMM_BYTES 16  /* TASK_COMM_LEN */
 #define WIRE_STACK_DEPTH 64 /* frames kept of a user stack, leaf first */
@@ -153,7 +153,8 @@ enum wire_pages_flag {
 };
 
 /* Which pages of a 2 MiB chunk are resident, and which of those clean, one bit each;
- * only bits of [first_page, first_page + pages) mean anything.
+ * only bits of [first_page, first_page + pages) mean anything. Clean and not resident is
+ * a page in swap: what was lazily freed goes there only if it was written again.
  *
  * Of a release: between its begin and its end, for each chunk of its ranges that
  * holds anything, in processes that use MADV_FREE. A chunk without one holds nothing.

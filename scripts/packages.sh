@@ -24,6 +24,9 @@ packages_test=(
   shellcheck clang-format clang-tidy libclang-rt-14-dev
 )
 
+# Boots other kernels; virtiofsd comes with it.
+packages_vm=(qemu-system-x86 busybox-static util-linux xz-utils)
+
 # npm fetches one program that the field tests trace. Only where no npm exists yet:
 # many machines have a newer one that the package would conflict with.
 packages_npm=(nodejs npm)

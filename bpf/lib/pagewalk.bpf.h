@@ -123,7 +123,7 @@ static long count_copied_entry(__u32 index, void* slot) {
   walk->counts.clean += state.clean;
   walk->counts.swap += state.swap;
   walk->resident_bits[page >> 6] |= state.resident << (page & 63);
-  walk->clean_bits[page >> 6] |= state.clean << (page & 63);
+  walk->clean_bits[page >> 6] |= (state.clean | state.swap) << (page & 63);
   return 0;
 }
 
@@ -142,7 +142,7 @@ __noinline int count_copied_word(__u32 slot, __u32 word) {
     counts.clean += state.clean;
     counts.swap += state.swap;
     resident_bits |= state.resident << bit;
-    clean_bits |= state.clean << bit;
+    clean_bits |= (state.clean | state.swap) << bit;
   }
   walk->counts.resident += counts.resident;
   walk->counts.clean += counts.clean;
@@ -250,7 +250,7 @@ static long walk_step(__u32 index, void* slot) {
   entry = read_entry(table_of(entry), at, PMD_SHIFT);
   __u64 next = next_boundary(at, PMD_SHIFT);
   __u64 last = next < walk->end ? next : walk->end;
-  __u64 before = walk->counts.resident;
+  __u64 before = walk->counts.resident + walk->counts.swap;
   walk->first = (at >> PAGE_SHIFT) & (TABLE_ENTRIES - 1);
   if ((entry & ENTRY_HUGE) && (entry & (ENTRY_PRESENT | ENTRY_PROTNONE))) {
     count_huge(walk, entry, last);
@@ -258,7 +258,7 @@ static long walk_step(__u32 index, void* slot) {
     if (!walk->tables_left) return 1;
     count_table(walk, slot, entry, last);
   }
-  if (walk->write_pages && walk->counts.resident != before) write_pages(walk, 0, last, 0);
+  if (walk->write_pages && walk->counts.resident + walk->counts.swap != before) write_pages(walk, 0, last, 0);
   walk->at = next;
   return 0;
 }

@@ -363,6 +363,19 @@ void fate_exited(StreamBuilder& stream) {
   stream.at(700 * kMsNs).exit(0).at(1000 * kMsNs).finish();
 }
 
+// What is in swap was written again: found by a look (0-63), and by the next release (64-127);
+// the rest was taken.
+void fate_swapped(StreamBuilder& stream) {
+  stream.start();
+  stream.at(100 * kMsNs).begin(madvise(kHeap, kMiB, kFree), walked(256));
+  stream.pages(100 * kMsNs, {.chunk_addr = kHeap, .seen = {0, 256}, .dirty = {{0, 256}}});
+  stream.at(101 * kMsNs).end(100 * kMsNs, 0);
+  stream.at(500 * kMsNs).look({.chunk_addr = kHeap, .clean = {{64, 128}}, .swapped = {{0, 64}}});
+  stream.at(900 * kMsNs).begin(madvise(kHeap, kMiB, kDontneed), walked(0, 0, 128));
+  stream.pages(900 * kMsNs, {.chunk_addr = kHeap, .seen = {0, 256}, .swapped = {{0, 128}}});
+  stream.at(901 * kMsNs).end(900 * kMsNs, 0).at(1000 * kMsNs).finish();
+}
+
 // What was still there when a process was moved out of the watched group is pending as of
 // then. When it comes back it is listed anew, and what it did outside is not known.
 void group_moves(StreamBuilder& stream) {
@@ -481,6 +494,7 @@ constexpr std::array kCases{Case{"dontneed", dontneed},
                             Case{"free_then_dontneed", free_then_dontneed},
                             Case{"fates", fates},
                             Case{"fate_exited", fate_exited},
+                            Case{"fate_swapped", fate_swapped},
                             Case{"fates_by_several", fates_by_several},
                             Case{"fates_partly_superseded", fates_partly_superseded},
                             Case{"fates_after_loss", fates_after_loss},

@@ -6,9 +6,7 @@
 // The kernel may take lazily freed pages whenever it likes (DAMON does so without any
 // pressure): so "reclaimed" is never an error in itself, and what the program still has
 // is looked up, never assumed.
-#include <fcntl.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -18,28 +16,18 @@
 #include <cstdlib>
 #include <cstring>
 #include <ctime>
-#include <iostream>
-#include <map>
-#include <optional>
-#include <sstream>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "base/unique_fd.h"
-#include "tests/live/live_test.h"
+#include "tests/live/lazy_test.h"
+#include "tests/live/pressure_group.h"
 
 namespace madvtrace {
 namespace {
 
 using nlohmann::json;
-
-constexpr std::int64_t kPage = 4096;
-constexpr std::int64_t kMiB = std::int64_t{1} << 20;
-// A processor keeps up to so many folios back before it marks them (PAGEVEC_SIZE).
-constexpr std::int64_t kBatchPages = 31;
-
-std::int64_t smaps_lag_bytes() { return kBatchPages * kPage * ::sysconf(_SC_NPROCESSORS_ONLN); }
 
 std::int64_t utc_now() {
   timespec now{};
@@ -47,233 +35,15 @@ std::int64_t utc_now() {
   return std::int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
 }
 
-template <typename... Values>
-void print(const char* what, const Values&... values) {
-  std::cout << "[  NUMBERS ] " << what;
-  ((std::cout << " " << values), ...);
-  std::cout << std::endl;
-}
-
-// Sum of the counters of these names in /proc/vmstat.
-std::int64_t vmstat(const std::vector<std::string>& names) {
-  std::istringstream text(test::read_all("/proc/vmstat"));
-  std::int64_t sum = 0;
-  std::size_t found = 0;
-  std::string name;
-  for (std::int64_t value = 0; text >> name >> value;) {
-    if (std::find(names.begin(), names.end(), name) == names.end()) continue;
-    sum += value;
-    ++found;
-  }
-  EXPECT_EQ(found, names.size()) << "/proc/vmstat lacks a counter";
-  return sum;
-}
-
-// 0 or errno. One write: the kernel reads a whole command.
-int write_file(const std::string& path, const std::string& text) {
-  const UniqueFd file(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
-  if (!file) return errno;
-  return ::write(file.get(), text.data(), text.size()) == static_cast<ssize_t>(text.size()) ? 0 : errno;
-}
-
 // The tracepoint vmscan:mm_vmscan_reclaim_pages, by its name in the kernel's type information.
 bool kernel_tells_of_reclaim_pages() {
   return test::read_all("/sys/kernel/btf/vmlinux").find("btf_trace_mm_vmscan_reclaim_pages") != std::string::npos;
 }
 
-// A memory control group of this test alone, gone with it.
-class MemoryGroup {
- public:
-  MemoryGroup() {
-    const std::string unified = "/sys/fs/cgroup/cgroup.controllers";
-    version2_ = test::read_all(unified).find("memory") != std::string::npos;
-    if (version2_) write_file("/sys/fs/cgroup/cgroup.subtree_control", "+memory");
-    path_ =
-        std::string("/sys/fs/cgroup/") + (version2_ ? "" : "memory/") + "madvtrace-test-" + std::to_string(::getpid());
-    made_ = ::mkdir(path_.c_str(), 0755) == 0;
-    if (!made_) why_not_ = path_ + ": " + std::strerror(errno);
-  }
-  // Its processes have to be gone.
-  ~MemoryGroup() {
-    if (made_ && ::rmdir(path_.c_str()) != 0) ADD_FAILURE() << "rmdir " << path_ << ": " << std::strerror(errno);
-  }
-  MemoryGroup(const MemoryGroup&) = delete;
-  MemoryGroup& operator=(const MemoryGroup&) = delete;
-
-  bool made() const { return made_; }
-  const std::string& why_not() const { return why_not_; }
-  int add(pid_t pid) const { return write_file(path_ + "/cgroup.procs", std::to_string(pid)); }
-  std::int64_t usage_bytes() const {
-    return std::atoll(test::read_all(path_ + (version2_ ? "/memory.current" : "/memory.usage_in_bytes")).c_str());
-  }
-  // Each is over when the kernel has reclaimed what it can.
-  void take_all() const {
-    if (!version2_) {
-      EXPECT_EQ(write_file(path_ + "/memory.force_empty", "0"), 0);
-    } else {
-      reclaim(usage_bytes());
-    }
-  }
-  void take(std::int64_t bytes) const {
-    if (!version2_) {
-      EXPECT_EQ(write_file(path_ + "/memory.limit_in_bytes", std::to_string(usage_bytes() - bytes)), 0);
-    } else {
-      reclaim(bytes);
-    }
-  }
-
- private:
-  void reclaim(std::int64_t bytes) const {
-    const int error = write_file(path_ + "/memory.reclaim", std::to_string(bytes));
-    // EAGAIN: it got less than was asked for.
-    EXPECT_TRUE(error == 0 || error == EAGAIN) << std::strerror(error);
-  }
-
-  bool version2_ = false;
-  bool made_ = false;
-  std::string path_;
-  std::string why_not_;
-};
-
-class FatesTest : public LiveTest {
+class FatesTest : public LazyTest {
  protected:
-  // tests/targets/c/lazy.c, with its memory touched; in `group` before it has any.
-  void start_lazy(const std::vector<std::string>& arguments, const MemoryGroup* group = nullptr) {
-    lazy_ = start_program("lazy", arguments);
-    ASSERT_TRUE(lazy_);
-    if (group != nullptr) {
-      ASSERT_EQ(group->add(lazy_->pid()), 0);
-    }
-    const Result<json> allocated = lazy_->work();
-    ASSERT_HAS_VALUE(allocated);
-    EXPECT_EQ(allocated->at("resident_bytes"), allocated->at("mapped_bytes"));
-    mapped_ = allocated->at("mapped_bytes");
-  }
-
-  void trace_lazy(std::vector<std::string> more = {}) {
-    more.insert(more.end(), {"-p", lazy_->pid_text()});
-    trace_ = start_trace(std::move(more));
-    ASSERT_TRUE(trace_);
-  }
-
-  // The answer; null after a failure.
-  json step(char name) {
-    EXPECT_HAS_VALUE(lazy_->process().write_input(std::string(1, name)));
-    Result<std::string> line = lazy_->process().read_line(kDeadline * 3);
-    EXPECT_HAS_VALUE(line);
-    json answer = line ? json::parse(*line, nullptr, false) : json();
-    EXPECT_TRUE(answer.is_object() && answer.at("step") == std::string(1, name)) << answer.dump();
-    return answer.is_object() ? answer : json();
-  }
-
-  void end_trace() {
-    ASSERT_NO_FATAL_FAILURE(end_cleanly(*trace_));
-    ASSERT_NO_FATAL_FAILURE(read_releases());
-  }
-
-  void read_releases() {
-    Result<CsvTable> table = CsvTable::read(file("releases.csv"));
-    ASSERT_HAS_VALUE(table);
-    releases_ = std::move(*table);
-    expect_conservation();
-    const json told = summary();
-    ASSERT_TRUE(told.is_object());
-    EXPECT_TRUE(told.at("complete").get<bool>());
-    EXPECT_TRUE(told.at("lost").empty()) << told.at("lost");
-    delays_ = told.value("delays", json());
-  }
-
-  // Bytes of the rows with this fate (and of this advice or call, if given).
-  std::int64_t bytes_of(const std::string& fate, const std::string& advice = "") const {
-    std::int64_t sum = 0;
-    for (const std::size_t row : releases_.rows_where("fate", fate)) {
-      if (advice.empty() || releases_.at(row, "advice") == advice) sum += releases_.number(row, "bytes").value_or(0);
-    }
-    return sum;
-  }
-
-  // Resident bytes of all releases with this advice.
-  std::int64_t released(const std::string& advice) const {
-    std::map<std::string, std::int64_t> by_id;
-    for (const std::size_t row : releases_.rows_where("advice", advice)) {
-      by_id[releases_.at(row, "release_id")] = releases_.number(row, "resident_bytes").value_or(0);
-    }
-    std::int64_t sum = 0;
-    for (const auto& [id, bytes] : by_id) sum += bytes;
-    return sum;
-  }
-
-  // The last sample of the process.
-  std::int64_t last_sample(const std::string& column) const {
-    const Result<CsvTable> samples = CsvTable::read(file("samples.csv"));
-    EXPECT_HAS_VALUE(samples);
-    if (!samples) return -1;
-    const auto rows = samples->rows_where("pid", lazy_->pid_text());
-    EXPECT_FALSE(rows.empty());
-    return rows.empty() ? -1 : samples->number(rows.back(), column).value_or(-1);
-  }
-
-  // What is pending in three places of the output, against what the program has left:
-  // `before` and `after` the trace's end, which differ only by what the kernel took.
-  void expect_pending(const json& before, const json& after) const {
-    const std::int64_t pending = bytes_of("pending");
-    const std::int64_t walked = last_sample("lazyfree_bytes");
-    const std::int64_t lag = smaps_lag_bytes();
-    print("pending rows", pending, "pending_bytes of the last sample", last_sample("pending_bytes"),
-          "its lazyfree_bytes", walked, "| pagemap", before.at("lazy_bytes"), "->", after.at("lazy_bytes"),
-          "smaps LazyFree", before.at("smaps_lazyfree_bytes"), "->", after.at("smaps_lazyfree_bytes"), "reclaimed",
-          bytes_of("reclaimed"));
-    EXPECT_EQ(last_sample("pending_bytes"), pending);
-    EXPECT_LE(pending, before.at("lazy_bytes").get<std::int64_t>());
-    EXPECT_GE(pending, after.at("lazy_bytes").get<std::int64_t>());
-    EXPECT_LE(pending, before.at("smaps_lazyfree_bytes").get<std::int64_t>() + lag);
-    EXPECT_GE(pending, after.at("smaps_lazyfree_bytes").get<std::int64_t>() - lag);
-  }
-
-  void pressure(const MemoryGroup& group, std::int64_t bytes);
-
-  std::unique_ptr<TracedProgram> lazy_;
-  std::unique_ptr<MadvtraceRun> trace_;
-  std::int64_t mapped_ = 0;
-  CsvTable releases_;
-  json delays_;
-
- private:
-  void expect_conservation() const;
+  void pressure(const PressureGroup& group, std::int64_t bytes);
 };
-
-// The bytes of a release's rows add up, and its rows agree about everything else.
-void FatesTest::expect_conservation() const {
-  std::map<std::string, std::pair<std::size_t, std::int64_t>> sums;  // release_id -> first row, bytes
-  ASSERT_GT(releases_.size(), 0U);
-  for (std::size_t row = 0; row < releases_.size(); ++row) {
-    if (releases_.at(row, "stage") != "leave") continue;
-    const auto [at, first] = sums.try_emplace(releases_.at(row, "release_id"), row, 0);
-    for (const char* column :
-         {"pid", "tid", "call", "advice", "addr", "len_bytes", "resident_bytes", "released_ts_ns"}) {
-      ASSERT_EQ(releases_.at(row, column), releases_.at(at->second.first, column)) << releases_.text(row);
-    }
-    const std::int64_t bytes = releases_.number(row, "bytes").value_or(0);
-    ASSERT_GT(bytes, 0) << releases_.text(row);
-    ASSERT_EQ(bytes % kPage, 0) << releases_.text(row);
-    at->second.second += bytes;
-    const auto delay_max = releases_.number(row, "delay_max_ns");
-    ASSERT_EQ(delay_max.has_value(), releases_.at(row, "fate") != "pending") << releases_.text(row);
-    if (delay_max) {
-      ASSERT_LE(releases_.number(row, "delay_min_ns").value_or(-1), *delay_max) << releases_.text(row);
-    }
-  }
-  std::int64_t total = 0;
-  for (const auto& [id, sum] : sums) {
-    ASSERT_EQ(releases_.number(sum.first, "resident_bytes"), sum.second)
-        << "release " << id << ": " << releases_.text(sum.first);
-    ASSERT_LE(sum.second, releases_.number(sum.first, "len_bytes").value_or(0)) << releases_.text(sum.first);
-    total += sum.second;
-  }
-  print("conservation:", sums.size(), "releases,", releases_.size(), "rows,", total, "bytes; freed", bytes_of("freed"),
-        "reclaimed", bytes_of("reclaimed"), "rewritten", bytes_of("rewritten"), "superseded", bytes_of("superseded"),
-        "unmapped", bytes_of("unmapped"), "exited", bytes_of("exited"), "pending", bytes_of("pending"));
-}
 
 TEST_F(FatesTest, WithoutPressureItStays) {
   ASSERT_NO_FATAL_FAILURE(start_lazy({"--mib", "32"}));
@@ -355,7 +125,7 @@ TEST_F(FatesTest, ReleasedAgainAndUnmapped) {
 }
 
 // `bytes`: how much of the group is to go, 0 for all.
-void FatesTest::pressure(const MemoryGroup& group, std::int64_t bytes) {
+void FatesTest::pressure(const PressureGroup& group, std::int64_t bytes) {
   ASSERT_NO_FATAL_FAILURE(start_lazy({"--mib", "64"}, &group));
   ASSERT_NO_FATAL_FAILURE(trace_lazy({"-i", "100ms"}));
   ASSERT_TRUE(step('f').is_object());
@@ -420,7 +190,7 @@ void FatesTest::pressure(const MemoryGroup& group, std::int64_t bytes) {
 }
 
 TEST_F(FatesTest, UnderPressureItGoes) {
-  const MemoryGroup group;
+  const PressureGroup group;
   ASSERT_TRUE(group.made()) << group.why_not();
   pressure(group, 0);
   trace_.reset();
@@ -428,7 +198,7 @@ TEST_F(FatesTest, UnderPressureItGoes) {
 }
 
 TEST_F(FatesTest, UnderSomePressureSomeGoes) {
-  const MemoryGroup group;
+  const PressureGroup group;
   ASSERT_TRUE(group.made()) << group.why_not();
   pressure(group, 16 * kMiB);
   trace_.reset();
@@ -437,7 +207,7 @@ TEST_F(FatesTest, UnderSomePressureSomeGoes) {
 
 // What the next release finds gone is reclaimed, and not its own doing.
 TEST_F(FatesTest, ReleasedAgainAfterPressure) {
-  const MemoryGroup group;
+  const PressureGroup group;
   ASSERT_TRUE(group.made()) << group.why_not();
   ASSERT_NO_FATAL_FAILURE(start_lazy({"--mib", "32"}, &group));
   ASSERT_NO_FATAL_FAILURE(trace_lazy({"-i", "10s"}));
@@ -526,7 +296,7 @@ TEST_F(FatesTest, ManyThreads) {
 
 // The same while the kernel takes what it can, again and again.
 TEST_F(FatesTest, ManyThreadsUnderPressure) {
-  const MemoryGroup group;
+  const PressureGroup group;
   ASSERT_TRUE(group.made()) << group.why_not();
   ASSERT_NO_FATAL_FAILURE(start_lazy({"--mib", "15", "--threads", "4", "--seconds", "5"}, &group));
   ASSERT_NO_FATAL_FAILURE(trace_lazy({"-i", "50ms", "--ring-size", "256MiB"}));
@@ -600,7 +370,7 @@ TEST_F(FatesTest, ForkedThenWrittenAgain) {
 // Half of each huge page is given back: RSS falls by it, and the charge does not, for as
 // long as the kernel has no need to split the pages.
 TEST_F(FatesTest, HalfAHugePageStaysCharged) {
-  const MemoryGroup group;
+  const PressureGroup group;
   ASSERT_TRUE(group.made()) << group.why_not();
   ASSERT_NO_FATAL_FAILURE(start_lazy({"--mib", "64", "--huge"}, &group));
   ASSERT_NO_FATAL_FAILURE(trace_lazy());

@@ -309,14 +309,21 @@ TEST_F(GcTest, SurvivesAHundredAttachments) {
   EXPECT_EQ(program->finish(), 0) << program->process().errors();
 }
 
+Json doctor_finding(const Json& findings, const std::string& what) {
+  const auto found =
+      std::find_if(findings.begin(), findings.end(), [&](const Json& finding) { return finding.at("what") == what; });
+  EXPECT_NE(found, findings.end()) << what << ": not in " << findings;
+  return found != findings.end() ? *found : Json();
+}
+
 TEST_F(GcTest, DoctorSeesItsOwnHit) {
   const Result<Outcome> outcome = run_madvtrace({"doctor", "--json"});
   ASSERT_HAS_VALUE(outcome);
   const Json findings = Json::parse(outcome->output).at("findings");
-  const auto found = std::find_if(findings.begin(), findings.end(),
-                                  [](const Json& finding) { return finding.at("what") == "gc marks (uprobe)"; });
-  ASSERT_NE(found, findings.end()) << outcome->output;
-  EXPECT_EQ(found->at("answer"), "yes") << *found;
+  EXPECT_EQ(doctor_finding(findings, "gc marks (uprobe)").value("answer", ""), "yes") << findings;
+  // Where there is one it has counted its own pages, whatever else went on beside.
+  const Json walk = doctor_finding(findings, "page walk");
+  EXPECT_TRUE(walk.value("answer", "") == "yes" || walk.value("detail", "").starts_with("no page walk")) << walk;
 }
 
 }  // namespace

@@ -44,9 +44,11 @@ void PerfTest::start_counting(const std::string& event, pid_t pid) {
   Pipe command = make_pipe();
   Pipe answer = make_pipe();
   // In a mount namespace of its own: perf needs tracefs, which need not be mounted.
-  const std::string script = "mount -t tracefs nodev /sys/kernel/tracing && exec perf stat -x, -D -1 --control fd:" +
-                             std::to_string(kCommandFd) + "," + std::to_string(kAnswerFd) + " -e " + event + " -p " +
-                             std::to_string(pid) + " -o " + (directory_ / "perf.csv");
+  const std::string script =
+      "{ test -e /sys/kernel/tracing/events || mount -t tracefs nodev /sys/kernel/tracing; } "
+      "&& exec perf stat -x, -D -1 --control fd:" +
+      std::to_string(kCommandFd) + "," + std::to_string(kAnswerFd) + " -e " + event + " -p " + std::to_string(pid) +
+      " -o " + (directory_ / "perf.csv");
   Result<std::unique_ptr<ChildProcess>> perf =
       ChildProcess::spawn({.argv = {"unshare", "-m", "sh", "-c", script},
                            .pass_fds = {{kCommandFd, command.read.get()}, {kAnswerFd, answer.write.get()}}});

@@ -135,6 +135,7 @@ StreamBuilder& StreamBuilder::write_pages(std::uint64_t begin_ns, const ChunkSpe
   set(record.resident, chunk.dirty);
   set(record.resident, chunk.clean);
   set(record.clean, chunk.clean);
+  set(record.clean, chunk.swapped);
   return raw(std::string(reinterpret_cast<const char*>(&record), sizeof(record)));
 }
 

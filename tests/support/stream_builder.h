@@ -54,6 +54,7 @@ struct ChunkSpec {
   PageSpan seen{0, WIRE_CHUNK_PAGES};
   std::vector<PageSpan> dirty;
   std::vector<PageSpan> clean;
+  std::vector<PageSpan> swapped;
 };
 
 class StreamBuilder {

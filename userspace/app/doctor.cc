@@ -33,11 +33,12 @@ std::string kernel_name() {
   return std::string(kernel.release) + " " + kernel.machine;
 }
 
-// The page walk has a substitute, and the rest can do without stacks and marks.
+// The page walk has a substitute, and the rest can do without stacks, marks and what
+// tells of reclaim.
 bool base_tier_works(const std::vector<Finding>& findings) {
   return std::all_of(findings.begin(), findings.end(), [](const Finding& finding) {
     return finding.answer == Answer::kYes || finding.what == "page walk" || finding.what == "user stacks" ||
-           finding.what == "gc marks (uprobe)";
+           finding.what == "gc marks (uprobe)" || finding.what.starts_with("vmscan:");
   });
 }
 

@@ -77,6 +77,7 @@ Result<std::unique_ptr<BpfSession>> BpfSession::load(const SessionOptions& optio
     const std::string name = hook.name.substr(hook.name.find(':') + 1);
     if (libbpf_find_vmlinux_btf_id(name.c_str(), BPF_TRACE_RAW_TP) < 0) bpf_program__set_autoload(hook.program, false);
   }
+  take_first_libbpf_warning();  // of one that is not there: no reason for what fails later
   session->watches_group_ = options.group;
   skeleton.rodata->tracer_pid = static_cast<std::uint32_t>(::getpid());
   bpf_program__set_autoload(skeleton.progs.on_cgroup_attach, options.group);
@@ -137,7 +138,6 @@ Status BpfSession::attach_all() {
     links_.push_back(std::move(*link));
   }
   for (const Hook& hook : optional_hooks()) {
-    if (!bpf_program__autoload(hook.program)) continue;
     if (Result<Link> link = attach(hook, *tracefs)) links_.push_back(std::move(*link));
   }
   return {};

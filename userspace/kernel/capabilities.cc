@@ -40,7 +40,7 @@ class Witness : public RecordSink {
     if (record.size() < sizeof(header)) return;
     std::memcpy(&header, record.data(), sizeof(header));
     if (header.kind == WIRE_RELEASE_BEGIN || header.kind == WIRE_CALL) return on_call(record);
-    if (header.kind == WIRE_RELEASE_END) return on_end();
+    if (header.kind == WIRE_RELEASE_END) return on_end(header.tid);
     if (header.kind == WIRE_FORK) seen_.insert("sched:sched_process_fork");
     if (header.kind == WIRE_EXEC) seen_.insert("sched:sched_process_exec");
     if (header.kind == WIRE_EXIT) seen_.insert("sched:sched_process_exit");
@@ -65,19 +65,18 @@ class Witness : public RecordSink {
     wire_call call{};
     std::memcpy(&call, record.data(), sizeof(call));
     seen_.insert(fmt::format("syscalls:sys_enter_{}", name(call.syscall)));
-    // A release's end does not name the call: it is the one that began last, since we
-    // are the only thread.
-    last_call_ = call.syscall;
-    if (call.header.kind == WIRE_CALL) on_end();
-    if (call.syscall == WIRE_MADVISE && (call.walk.flags & WIRE_WALK_DONE) != 0) {
-      walked_pages_ = call.walk.resident_pages;
-    }
+    // A release's end does not name the call: it is the one that its thread began last.
+    last_calls_[call.header.tid] = call.syscall;
+    if (call.header.kind == WIRE_CALL) on_end(call.header.tid);
+    // Threads that libraries start, to probe for features, give their stacks back.
+    const bool is_checked = call.syscall == WIRE_MADVISE && call.range_bytes == kGivenBack * kPageBytes;
+    if (is_checked && (call.walk.flags & WIRE_WALK_DONE) != 0) walked_pages_ = call.walk.resident_pages;
   }
 
-  void on_end() { seen_.insert(fmt::format("syscalls:sys_exit_{}", name(last_call_))); }
+  void on_end(std::uint32_t tid) { seen_.insert(fmt::format("syscalls:sys_exit_{}", name(last_calls_[tid]))); }
 
   std::set<std::string> seen_;
-  std::uint16_t last_call_ = 0;
+  std::map<std::uint32_t, std::uint16_t> last_calls_;
   std::optional<std::uint64_t> walked_pages_;
   unsigned gc_marks_ = 0;
 };
@@ -229,6 +228,13 @@ std::vector<Finding> probe_capabilities() {
       finding.detail = "attached, but a call of our own did not show up";
     }
     findings.push_back(std::move(finding));
+  }
+  for (const Hook& hook : (*session)->optional_hooks()) {
+    const Result<Link> link = tracefs ? attach(hook, *tracefs) : tl::unexpected(tracefs.error());
+    findings.push_back({.tier = kBase,
+                        .what = hook.name,
+                        .answer = link ? Answer::kYes : Answer::kNo,
+                        .detail = link ? "attached; nothing was reclaimed to see it hit" : link.error().message});
   }
   findings.push_back({.tier = kBase,
                       .what = "user stacks",

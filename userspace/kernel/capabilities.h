@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the kernel really does, not what its version promises: every hook is loaded,
-// attached and hit once by a call of our own, and the page walk is compared with
-// pages that we know.
+// attached and hit once by a call of our own (those that tell of reclaim: attached), and
+// the page walk is compared with pages that we know.
 #pragma once
 
 #include <string>

@@ -118,7 +118,7 @@ Result<DirectMap> find_direct_map() {
   capture_libbpf_log();
   take_first_libbpf_warning();
   const ProbeSkeleton skeleton(probe_bpf::open_and_load());
-  if (!skeleton) return no_page_walk(errno_text("the probe cannot be loaded (lockdown?)", errno));
+  if (!skeleton) return no_page_walk(errno_text("the probe cannot be loaded", errno));
   const int program = bpf_program__fd(skeleton->progs.translate);
 
   const OwnPages pages;

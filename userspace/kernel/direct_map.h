@@ -38,8 +38,8 @@ struct DirectMap {
   std::shared_ptr<HugeZeroPage> huge_zero_page;
 };
 
-// Fails with kUnsupported where the page walk cannot be had: not x86-64, lockdown,
-// no CAP_SYS_ADMIN, memory encryption, an unknown layout.
+// Fails with kUnsupported where the page walk cannot be had: not x86-64, no CAP_SYS_ADMIN,
+// memory encryption, an unknown layout.
 Result<DirectMap> find_direct_map();
 
 }  // namespace madvtrace

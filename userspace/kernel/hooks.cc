@@ -71,6 +71,7 @@ Hook group_hook(madvtrace_bpf& skeleton) { return {"cgroup:cgroup_attach_task", 
 
 Result<Link> attach(const Hook& hook, const TraceFs& tracefs) {
   take_first_libbpf_warning();
+  if (!bpf_program__autoload(hook.program)) return fail(ExitCode::kUnsupported, "this kernel has no " + hook.name);
   if (hook.name.starts_with(kSyscalls)) return attach_syscall(hook, tracefs);
   Link link(bpf_program__attach(hook.program));
   if (!link) return fail(ExitCode::kUnsupported, errno_text("cannot attach to " + hook.name, errno));

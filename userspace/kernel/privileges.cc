@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "kernel/privileges.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <linux/capability.h>
@@ -9,6 +10,8 @@
 #include <unistd.h>
 
 #include <array>
+
+#include "base/file_text.h"
 
 namespace madvtrace {
 namespace {
@@ -25,6 +28,15 @@ constexpr std::array kNeeded{Needed{CAP_BPF, "CAP_BPF"}, Needed{CAP_PERFMON, "CA
 
 // include/uapi/linux/nsfs.h (PID_NS_INIT_INO), the same in all kernels since 3.8.
 constexpr ino_t kInitialPidNamespace = 0xEFFFFFFC;
+
+// Locked down for confidentiality a kernel has no BPF helper that reads its memory
+// (5.4+), and so refuses every program here, for reasons that name only the helper. Not
+// known where securityfs is not mounted.
+bool hides_kernel_memory() {
+  constexpr std::size_t kLimitBytes = 256;
+  const auto modes = read_text_at(AT_FDCWD, "/sys/kernel/security/lockdown", kLimitBytes);
+  return modes && modes->text.find("[confidentiality]") != std::string::npos;
+}
 
 }  // namespace
 
@@ -50,6 +62,12 @@ Status check_privileges() {
   if (::access("/sys/kernel/btf/vmlinux", R_OK) != 0) {
     return fail(ExitCode::kUnsupported,
                 "this kernel has no type information (/sys/kernel/btf/vmlinux): it needs CONFIG_DEBUG_INFO_BTF");
+  }
+  if (hides_kernel_memory()) {
+    return fail(
+        ExitCode::kUnsupported,
+        "this kernel is locked down and lets nobody read its memory: boot it with lockdown=integrity, or without "
+        "lockdown");
   }
   struct stat own_namespace {};
   if (::stat("/proc/self/ns/pid", &own_namespace) == 0 && own_namespace.st_ino != kInitialPidNamespace) {

@@ -102,7 +102,9 @@ struct Pages {
 
   bool covers(std::size_t page) const { return page >= first_page && page < first_page + pages; }
   bool resident(std::size_t page) const { return (resident_bits[page / 64] >> (page % 64) & 1U) != 0; }
+  // Only of what is resident.
   bool clean(std::size_t page) const { return (clean_bits[page / 64] >> (page % 64) & 1U) != 0; }
+  bool swapped(std::size_t page) const { return !resident(page) && clean(page); }
 };
 
 struct Stack {

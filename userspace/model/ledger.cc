@@ -31,6 +31,9 @@ std::vector<const Pages*> pages_in(const ReturnedRelease& release, std::uint64_t
   return found;
 }
 
+// The kernel drops a lazily freed page; one that was written meanwhile it moves to swap.
+bool is_reclaimed(const Pages& look, std::size_t page) { return !look.resident(page) && !look.swapped(page); }
+
 }  // namespace
 
 std::uint64_t Ledger::last_seen_ns(const PageTable::Chunk& chunk, Slot slot) const {
@@ -215,9 +218,10 @@ void Ledger::apply(Process& process, const ReturnedRelease& release, const Addre
                   const Moment meanwhile{last_seen_ns(chunk, slot), begin_ns};
                   if (!looked && pages == nullptr)
                     return Ending{fate_by(release.call.syscall), meanwhile, Quality::kBounded};
-                  if (pages == nullptr || !pages->resident(page))
+                  if (pages == nullptr || is_reclaimed(*pages, page))
                     return Ending{Fate::kReclaimed, meanwhile, Quality::kBounded};
-                  if (!pages->clean(page)) return Ending{Fate::kRewritten, meanwhile, Quality::kBounded};
+                  if (pages->swapped(page) || !pages->clean(page))
+                    return Ending{Fate::kRewritten, meanwhile, Quality::kBounded};
                   return Ending{fate_by(release.call.syscall), {begin_ns, begin_ns}, Quality::kExact};
                 });
     chunk.changed_ns = release.end_ns;
@@ -329,7 +333,7 @@ void Ledger::on_look(const Pages& look, bool under_way) {
   const std::size_t end = std::min<std::size_t>(std::size_t{look.first_page} + look.pages, kChunkPages);
   close_pages(process, *chunk, look.first_page, end, [&](std::size_t page, Slot slot) -> std::optional<Ending> {
     if (look.resident(page) && look.clean(page)) return std::nullopt;
-    return Ending{look.resident(page) ? Fate::kRewritten : Fate::kReclaimed,
+    return Ending{is_reclaimed(look, page) ? Fate::kReclaimed : Fate::kRewritten,
                   {last_seen_ns(*chunk, slot), look.stamp.mono_ns},
                   Quality::kBounded};
   });

@@ -2,7 +2,10 @@
 // Releases memory as Go does, one step for each byte on standard input, and tells after
 // each step, as one JSON line, what is then resident: the truth about released pages.
 //
-//   lazy [--mib N] [--threads N] [--seconds S] [--ops-per-second N] [--huge]
+//   lazy [--mib N] [--threads N] [--seconds S] [--ops-per-second N] [--huge] [--as-set]
+//
+// Its pages are small, huge as far as the kernel has any (--huge), or what the kernel is set
+// to give to a program that asks for neither (--as-set).
 //
 // The gate's byte makes it allocate and touch N MiB (default 32) in one mapping: so it
 // can be put into a control group before it has anything. Then:
@@ -61,6 +64,7 @@ static uint64_t thread_count = 4;
 static uint64_t seconds = 10;
 static uint64_t ops_per_second = 2000;
 static bool huge;
+static bool as_set;
 
 static uint64_t region;
 static uint64_t page_count;
@@ -266,8 +270,10 @@ static void allocate(void) {
   states = (uint8_t*)map(page_count);  // NOLINT
   region = map(page_count * kPageBytes + 2 * kHugeBytes);
   region = (region + kHugeBytes - 1) & ~(kHugeBytes - 1);
-  if (!huge) region += (uint64_t)kOffsetPages * kPageBytes;
-  if (raw_madvise(region, page_count * kPageBytes, huge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE) != 0) give_up("hugepage");
+  if (!huge && !as_set) region += (uint64_t)kOffsetPages * kPageBytes;
+  if (!as_set && raw_madvise(region, page_count * kPageBytes, huge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE) != 0) {
+    give_up("hugepage");
+  }
   write_pages(&own_counts, 0, page_count);
 }
 
@@ -288,6 +294,8 @@ static void read_arguments(char** at) {
       seconds = number(*++at);
     } else if (strcmp(*at, "--huge") == 0) {
       huge = true;
+    } else if (strcmp(*at, "--as-set") == 0) {
+      as_set = true;
     } else if (strcmp(*at, "--ops-per-second") == 0) {
       ops_per_second = number(*++at);
     } else {
@@ -301,7 +309,7 @@ int main(int argc, char** argv) {
   (void)argc;
   read_arguments(argv + 1);
   // Else a touched page may bring 511 others along.
-  if (!huge && prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0) != 0) give_up("PR_SET_THP_DISABLE: errno %d", errno);
+  if (!huge && !as_set && prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0) != 0) give_up("PR_SET_THP_DISABLE: errno %d", errno);
   pagemap_fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
   if (pagemap_fd < 0) give_up("pagemap: errno %d", errno);
   sem_init(&start, 0, 0);
