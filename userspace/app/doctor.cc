@@ -36,9 +36,15 @@ std::string kernel_name() {
 // The page walk has a substitute, and the rest can do without stacks and marks.
 bool base_tier_works(const std::vector<Finding>& findings) {
   return std::all_of(findings.begin(), findings.end(), [](const Finding& finding) {
-    return finding.answer == Answer::kYes || finding.what == "page walk" || finding.what == "user stacks" ||
-           finding.what == "gc marks (uprobe)";
+    return finding.tier != "base" || finding.answer == Answer::kYes || finding.what == "page walk" ||
+           finding.what == "user stacks" || finding.what == "gc marks (uprobe)";
   });
+}
+
+bool refaults_tier_works(const std::vector<Finding>& findings) {
+  return base_tier_works(findings) && std::any_of(findings.begin(), findings.end(), [](const Finding& finding) {
+           return finding.tier == "refaults" && finding.answer == Answer::kYes;
+         });
 }
 
 std::string as_json(const std::vector<Finding>& findings) {
@@ -46,6 +52,7 @@ std::string as_json(const std::vector<Finding>& findings) {
   json["version"] = version_text();
   json["kernel"] = kernel_name();
   json["tiers"]["base"] = base_tier_works(findings);
+  json["tiers"]["refaults"] = refaults_tier_works(findings);
   json["findings"] = nlohmann::ordered_json::array();
   for (const Finding& finding : findings) {
     json["findings"].push_back(
@@ -65,6 +72,7 @@ std::string as_text(const std::vector<Finding>& findings) {
   }
   const bool works = base_tier_works(findings);
   fmt::format_to(to, "\nTier base: {}\n", works ? "yes" : "no, see above");
+  fmt::format_to(to, "Tier refaults: {}\n", refaults_tier_works(findings) ? "yes" : "no, see above");
   return text;
 }
 

@@ -32,6 +32,12 @@ PageBits resident_in(const Pages& pages) {
   return resident;
 }
 
+bool touches(const ReturnedRelease& release, const Refault& refault) {
+  const AddressRange page{refault.addr, refault.addr + kPageBytes};
+  return std::any_of(release.ranges.begin(), release.ranges.end(),
+                     [&](const AddressRange& range) { return range.overlaps(page); });
+}
+
 // Those of a call that lie in one chunk: one, or one for each of its ranges there.
 std::vector<const Pages*> pages_in(const ReturnedRelease& release, std::uint64_t chunk_addr) {
   std::vector<const Pages*> found;
@@ -307,6 +313,8 @@ void Ledger::on_returned(const AssembledCall& call, const RowOrigin& origin) {
   if (!call.release || call.release->ranges.empty()) return;
   const ReturnedRelease& release = *call.release;
   const Effect effect = effect_of_release(release.call, release.ret, release.before, release.after);
+  const auto known = processes_.find(call.row.pid);
+  if (known != processes_.end()) take_refaults_before(known->second, release);
   if (effect == Effect::kNone) return;
   Process& process = processes_[call.row.pid];
   count_overhang(process, release.end_ns);
@@ -385,7 +393,11 @@ void Ledger::on_refault(const Refault& refault, bool under_way) {
   if (!returns_.recording() || (found == processes_.end() && !under_way)) return;
   Process& process = processes_[refault.stamp.pid];
   count_overhang(process, refault.stamp.mono_ns);
-  if (take_refault(process, refault) || !under_way) return;
+  if (!under_way) {
+    take_refault(process, refault);
+    return;
+  }
+  // What the call found, and so which release the page is of, is known when it has returned.
   if (process.early.size() < kEarlyRefaults) {
     process.early.push_back(refault);
   } else {
@@ -393,15 +405,31 @@ void Ledger::on_refault(const Refault& refault, bool under_way) {
   }
 }
 
+// Those that came while the call was under way, of pages that it did not take: it found
+// them absent, or they were touched before it looked. If it unmapped them, and what was
+// touched can be what has been mapped there since, nothing is said.
+void Ledger::take_refaults_before(Process& process, const ReturnedRelease& release) {
+  const bool unmaps = !advice_of(release.call);
+  std::erase_if(process.early, [&](const Refault& refault) {
+    const std::size_t page = page_in_chunk(refault.addr);
+    if (!touches(release, refault)) return false;
+    for (const Pages* pages : pages_in(release, chunk_of(refault.addr))) {
+      if (!pages->covers(page) || !pages->resident(page)) continue;
+      if (refault.stamp.mono_ns >= pages->stamp.mono_ns) return false;
+      take_refault(process, refault);
+      return true;
+    }
+    if (!unmaps) take_refault(process, refault);
+    return true;
+  });
+}
+
 // A page can be touched again by another thread before the call that gave it back has
 // returned, and so before it is known to have left.
 void Ledger::take_early_refaults(Process& process, const ReturnedRelease& release) {
   std::erase_if(process.early, [&](const Refault& refault) {
     if (since(refault.stamp.mono_ns, release.end_ns) > kLongestCallNs) return true;
-    const AddressRange page{refault.addr, refault.addr + kPageBytes};
-    const bool concerned = std::any_of(release.ranges.begin(), release.ranges.end(),
-                                       [&](const AddressRange& range) { return range.overlaps(page); });
-    return concerned && take_refault(process, refault);
+    return touches(release, refault) && take_refault(process, refault);
   });
 }
 

@@ -132,6 +132,7 @@ class Ledger {
   void close_pages(Process& process, std::uint64_t chunk_addr, PageTable::Chunk& chunk, std::size_t first,
                    std::size_t end, Decide decide);
   bool take_refault(Process& process, const Refault& refault);
+  void take_refaults_before(Process& process, const ReturnedRelease& release);
   void take_early_refaults(Process& process, const ReturnedRelease& release);
   void follow_on(const ReturnedRelease& release, Slot slot, Effect effect);
   void forget_what_left(std::uint32_t pid, const ReturnedRelease& release);

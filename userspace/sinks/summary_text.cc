@@ -13,6 +13,7 @@
 #include "sinks/csv_field.h"
 #include "sinks/paragraph.h"
 #include "sinks/summary_go.h"
+#include "sinks/summary_returns.h"
 #include "sinks/verdict_text.h"
 
 namespace madvtrace {
@@ -180,7 +181,7 @@ void write_releases(Out to, const ProcessTotals& process) {
   }
 }
 
-void write_process(Out to, const ProcessTotals& process) {
+void write_process(Out to, const ProcessTotals& process, const RunInfo& info) {
   fmt::format_to(to, "\n{} (pid {}{}{})\n", process.comm.empty() ? "?" : printable(process.comm), process.pid,
                  process.exe.empty() ? "" : ", ", printable(process.exe));
   fmt::format_to(to, "{}", go_program_text(process));
@@ -189,6 +190,7 @@ void write_process(Out to, const ProcessTotals& process) {
   fmt::format_to(to, "{}", waterfall_text(process));
   write_calls(to, process);
   write_releases(to, process);
+  if (info.records_refaults()) fmt::format_to(to, "{}", returns_text(process.returns, info.fault_ns));
   fmt::format_to(to, "{}{}", go_side_text(process), paragraph(verdict_text(process)));
   if (process.ended && process.wait_status) {
     fmt::format_to(to, "  It {} during the trace.\n", how_it_ended(*process.wait_status));
@@ -235,7 +237,7 @@ std::string summary_text(const RunTotals& totals) {
   for (const ProcessTotals& process : totals.processes) order.push_back(&process);
   std::stable_sort(order.begin(), order.end(),
                    [](const ProcessTotals* a, const ProcessTotals* b) { return weight(*a) > weight(*b); });
-  for (std::size_t i = 0; i < order.size() && i < kProcessesInFull; ++i) write_process(to, *order[i]);
+  for (std::size_t i = 0; i < order.size() && i < kProcessesInFull; ++i) write_process(to, *order[i], totals.info);
   if (order.size() > kProcessesInFull) {
     std::uint64_t rest = 0;
     for (std::size_t i = kProcessesInFull; i < order.size(); ++i) rest += calls_of(*order[i]);
