@@ -351,7 +351,7 @@ WIRE_ASSERT_SIZE(struct wire_walk_request, 8);
 
 /* A process to trace. Key of the table: tgid. */
 enum wire_target_flag {
-  WIRE_TARGET_FOLLOW = 1,   /* children are targets too */
+  WIRE_TARGET_FOLLOW = 1,   /* children are targets too, whatever group they are in */
   WIRE_TARGET_LAZY = 2,     /* it has used MADV_FREE: its releases come with WIRE_PAGES */
   WIRE_TARGET_MEMBER = 4,   /* found by its cgroup; no target any more once it has left that */
   WIRE_TARGET_LEFT_OUT = 8, /* not traced until it runs another program */

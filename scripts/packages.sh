@@ -20,7 +20,7 @@ packages_demo=(golang-go)
 packages_test=(
   golang-go
   linux-perf strace procps util-linux curl
-  runc busybox-static
+  runc busybox-static jq
   shellcheck clang-format clang-tidy libclang-rt-14-dev
 )
 

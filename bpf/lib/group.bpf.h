@@ -87,7 +87,7 @@ static __always_inline void write_member(enum wire_kind kind, struct task_struct
 static __noinline struct wire_target* join_group(struct task_struct* task, enum wire_member_why why) {
   if (!task || !group_id) return 0;
   __u32 tgid = BPF_CORE_READ(task, tgid);
-  struct wire_target entry = {.mm = (__u64)BPF_CORE_READ(task, mm), .flags = WIRE_TARGET_FOLLOW | WIRE_TARGET_MEMBER};
+  struct wire_target entry = {.mm = (__u64)BPF_CORE_READ(task, mm), .flags = WIRE_TARGET_MEMBER};
   if (!entry.mm || tgid == tracer_pid || !is_in_group(task)) return 0;
   /* Another thread of it may have been faster, and has told. */
   long error = bpf_map_update_elem(&targets, &tgid, &entry, BPF_NOEXIST);

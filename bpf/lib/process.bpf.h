@@ -26,9 +26,14 @@ int BPF_PROG(on_process_fork, struct task_struct* parent, struct task_struct* ch
     join_group(child, WIRE_MEMBER_FORKED);
     return 0;
   }
-  bool followed = group_id ? is_in_group(child) : target->flags & WIRE_TARGET_FOLLOW;
+  __u32 flags = target->flags & ~WIRE_TARGET_MEMBER;
+  bool followed = flags & WIRE_TARGET_FOLLOW;
+  if (!followed && group_id && is_in_group(child)) {
+    flags |= WIRE_TARGET_MEMBER;
+    followed = true;
+  }
   if (followed) {
-    struct wire_target entry = {.mm = (__u64)child->mm, .flags = target->flags};
+    struct wire_target entry = {.mm = (__u64)child->mm, .flags = flags};
     if (bpf_map_update_elem(&targets, &child_tgid, &entry, BPF_ANY)) {
       count_loss(WIRE_LOST_TARGET_TABLE);
       followed = false;

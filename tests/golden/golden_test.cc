@@ -17,6 +17,7 @@
 
 #include "app/replay.h"
 #include "stream/recording_writer.h"
+#include "tests/golden/group_cases.h"
 #include "tests/golden/verdict_cases.h"
 #include "tests/support/stream_builder.h"
 #include "tests/support/temp_directory.h"
@@ -571,12 +572,18 @@ constexpr std::array kCases{Case{"dontneed", dontneed},
                             Case{"verdict_idle_heap_kept", test::verdict_idle_heap_kept},
                             Case{"verdict_lazy_by_version", test::verdict_lazy_by_version},
                             Case{"verdict_lazy_by_setting", test::verdict_lazy_by_setting},
+                            Case{"verdict_lazy_by_program", test::verdict_lazy_by_program},
                             Case{"verdict_stacks", test::verdict_stacks},
                             Case{"verdict_other_memory", test::verdict_other_memory},
                             Case{"verdict_files", test::verdict_files},
                             Case{"verdict_huge_pages", test::verdict_huge_pages},
                             Case{"verdict_no_books", test::verdict_no_books},
-                            Case{"unexpected_advice", test::unexpected_advice}};
+                            Case{"unexpected_advice", test::unexpected_advice},
+                            Case{"group_of_few", test::group_of_few},
+                            Case{"group_of_many", test::group_of_many},
+                            Case{"group_of_lazily_freed", test::group_of_lazily_freed},
+                            Case{"group_that_goes", test::group_that_goes},
+                            Case{"many_without_a_group", test::many_without_a_group}};
 
 using Files = std::map<std::string, std::string>;
 

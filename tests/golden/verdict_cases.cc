@@ -95,6 +95,11 @@ void verdict_lazy_by_setting(StreamBuilder& stream) {
       Memory{.inuse = 30, .lazy = 130, .num_gc = 12});
 }
 
+// Not by the runtime, then.
+void verdict_lazy_by_program(StreamBuilder& stream) {
+  run(stream, program("go1.22.1", kMadvDontneed), Memory{.inuse = 150}, Memory{.inuse = 30, .lazy = 130, .num_gc = 12});
+}
+
 void verdict_stacks(StreamBuilder& stream) {
   run(stream, program("go1.19.8", kMadvDontneed), Memory{.stacks = 100}, Memory{.stacks = 150, .num_gc = 12});
 }

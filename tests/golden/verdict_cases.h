@@ -12,6 +12,7 @@ void verdict_idle_heap(StreamBuilder& stream);
 void verdict_idle_heap_kept(StreamBuilder& stream);
 void verdict_lazy_by_version(StreamBuilder& stream);
 void verdict_lazy_by_setting(StreamBuilder& stream);
+void verdict_lazy_by_program(StreamBuilder& stream);
 void verdict_stacks(StreamBuilder& stream);
 void verdict_other_memory(StreamBuilder& stream);
 void verdict_files(StreamBuilder& stream);

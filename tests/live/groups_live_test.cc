@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
@@ -182,6 +183,7 @@ TEST_P(GroupsTest, NothingOfAForkStormIsMissed) {
     EXPECT_EQ(released, child.at("released_bytes")) << child;
   }
   EXPECT_TRUE(summary().at("lost").empty()) << summary().at("lost");
+  EXPECT_EQ(summary().at("group").at("processes_followed"), kChildren + 1);
   std::cout << "[  NUMBERS ] " << kChildren << " processes, " << calls << " calls of their own\n";
 }
 
@@ -243,16 +245,41 @@ TEST_P(GroupsTest, WithoutAllOnlyGoProgramsAreFollowed) {
   end_cleanly(*trace);
   const std::string child = std::to_string(told->at("children").at(0).at("pid").get<int>());
   EXPECT_EQ(pids_in(events()), (std::set<std::string>{storm->pid_text(), child}));
+  EXPECT_EQ(summary().at("group").at("left_out"), 1);
+}
+
+// Of a group's processes only Go's, and one that is not in it and not Go's, by its pid.
+TEST_P(GroupsTest, AGroupAndAPidAddUp) {
+  const auto group = ControlGroup::make(root_, "madvtrace-sum");
+  ASSERT_HAS_VALUE(group);
+  const auto outside = start_lazy();
+  const auto inside = start_lazy();
+  const auto storm = start_program("storm", {"-children", "1"});
+  ASSERT_TRUE(outside && inside && storm);
+  ASSERT_HAS_VALUE(group->add(inside->pid()));
+  ASSERT_HAS_VALUE(group->add(storm->pid()));
+  const auto trace = trace_group(*group, {"-p", outside->pid_text()});
+  ASSERT_TRUE(trace);
+  ASSERT_TRUE(step(*outside, 'd').is_object());
+  ASSERT_TRUE(step(*inside, 'd').is_object());
+  const Result<json> told = storm->work();
+  ASSERT_HAS_VALUE(told);
+  for (const auto* program : {&outside, &inside, &storm}) EXPECT_HAS_VALUE((*program)->finish());
+  end_cleanly(*trace);
+  const std::string child = std::to_string(told->at("children").at(0).at("pid").get<int>());
+  EXPECT_EQ(pids_in(events()), (std::set<std::string>{outside->pid_text(), storm->pid_text(), child}));
+  EXPECT_EQ(rows_of(events(), outside->pid(), "madvise").size(), static_cast<std::size_t>(mapped_ / kPieceBytes));
 }
 
 INSTANTIATE_TEST_SUITE_P(In, GroupsTest, testing::Values("memory", "unified"),
                          [](const auto& parameter) { return std::string(parameter.param); });
 
-class GroupsOfThreadsTest : public GroupsTest {};
+// What only the v1 hierarchy of the memory controller has on this machine.
+class MemoryGroupsTest : public GroupsTest {};
 
 // A process is where its first thread is, and so is what it is charged for: threads that
 // were sent elsewhere alone are traced as before.
-TEST_P(GroupsOfThreadsTest, AProcessIsWhereItsFirstThreadIs) {
+TEST_P(MemoryGroupsTest, AProcessIsWhereItsFirstThreadIs) {
   const auto group = ControlGroup::make(root_, "madvtrace-threads");
   ASSERT_HAS_VALUE(group);
   const auto lazy = start_lazy({"--mib", "4", "--threads", "2", "--seconds", "2", "--ops-per-second", "500"});
@@ -291,7 +318,36 @@ TEST_P(GroupsOfThreadsTest, AProcessIsWhereItsFirstThreadIs) {
   EXPECT_HAS_VALUE(lazy->finish());
 }
 
-INSTANTIATE_TEST_SUITE_P(In, GroupsOfThreadsTest, testing::Values("memory"),
+// The limit's kill is on the timeline, and the group has samples of its own.
+TEST_P(MemoryGroupsTest, AKillForWantOfMemoryIsOnTheTimeline) {
+  const auto group = ControlGroup::make(root_, "madvtrace-kill");
+  ASSERT_HAS_VALUE(group);
+  constexpr std::int64_t kLimitBytes = 32 << 20;
+  ASSERT_HAS_VALUE(group->write("memory.limit_in_bytes", std::to_string(kLimitBytes)));
+  const auto lazy = start_program("lazy", {"--mib", "64"});
+  ASSERT_TRUE(lazy);
+  ASSERT_HAS_VALUE(group->add(lazy->pid()));
+  const auto trace = trace_group(*group, {"--all", "-i", "50ms"});
+  ASSERT_TRUE(trace);
+  ASSERT_HAS_VALUE(lazy->go());
+  const Result<int> code = lazy->process().wait();
+  ASSERT_HAS_VALUE(code);
+  EXPECT_EQ(*code, 128 + SIGKILL);
+  end_cleanly(*trace);
+  const auto kills = events().rows_where("call", "oom_kill");
+  ASSERT_EQ(kills.size(), 1U);
+  EXPECT_EQ(events().number(kills[0], "ret"), 1);
+  EXPECT_EQ(events().at(kills[0], "pid"), "");
+  EXPECT_EQ(events().number(kills[0], "cgroup_id"), static_cast<std::int64_t>(group->id()));
+  EXPECT_EQ(summary().at("group").at("oom_kills"), 1);
+  const Result<CsvTable> samples = CsvTable::read(file("samples.csv"));
+  ASSERT_HAS_VALUE(samples);
+  const auto rows = samples->rows_where("pid", "");
+  ASSERT_FALSE(rows.empty());
+  for (const std::size_t row : rows) EXPECT_EQ(samples->number(row, "cgroup_limit_bytes"), kLimitBytes);
+}
+
+INSTANTIATE_TEST_SUITE_P(In, MemoryGroupsTest, testing::Values("memory"),
                          [](const auto& parameter) { return std::string(parameter.param); });
 
 // The same processes, in different groups of the two hierarchies.

@@ -169,6 +169,19 @@ TEST_F(AdmissionTest, ChildrenOfTheLeftOutAreLeftOut) {
   EXPECT_EQ(told_kernel_.back().first, kChild);
 }
 
+TEST_F(AdmissionTest, WhatWasNamedIsFollowedWhateverItRuns) {
+  is_go_[kPid] = false;
+  EXPECT_FALSE(admission_.is_named(kPid));
+  admission_.name(kPid);
+  EXPECT_TRUE(admission_.is_named(kPid));
+  exec(kInode);
+  fork();
+  exec(kInode + 1, kChild);
+  exit();
+  EXPECT_EQ(log_.take(), (std::vector{line(WIRE_EXEC), line(WIRE_FORK), line(WIRE_EXEC, kChild), line(WIRE_EXIT)}));
+  EXPECT_TRUE(told_kernel_.empty() && left_out_.empty());
+}
+
 TEST_F(AdmissionTest, WhatHasLeftIsNotMetAgain) {
   is_go_[kPid] = true;
   join();

@@ -148,8 +148,8 @@ TEST(Options, AGroupIsNamedInOneWay) {
   const Options options = accepted({"--container", "web", "--all", "--wait"});
   EXPECT_TRUE(options.all_programs && options.wait_for_group);
   EXPECT_TRUE(contains(refused({"--container", "web", "--cgroup", "/x"}), "one of them"));
-  EXPECT_TRUE(contains(refused({"--container", "web", "-p", "1"}), "neither"));
-  EXPECT_TRUE(contains(refused({"--cgroup", "/x", "--", "server"}), "neither"));
+  EXPECT_EQ(accepted({"--container", "web", "-p", "1"}).pids, std::vector<std::uint32_t>{1});
+  EXPECT_EQ(accepted({"--cgroup", "/x", "--", "server"}).command, Words{"server"});
   EXPECT_TRUE(contains(refused({"-p", "1", "--wait"}), "--wait"));
   EXPECT_TRUE(contains(refused({"-p", "1", "--all"}), "--all"));
   EXPECT_TRUE(contains(refused({"--cgroup", "/x", "doctor"}), "are for tracing"));

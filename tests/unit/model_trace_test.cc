@@ -6,11 +6,11 @@
 #include <optional>
 #include <string>
 
-#include "app/pipeline.h"
 #include "model/names.h"
 #include "model/trace.h"
 #include "tests/support/row_log.h"
 #include "tests/support/stream_builder.h"
+#include "tests/support/trace_run.h"
 
 namespace madvtrace {
 namespace {
@@ -19,19 +19,8 @@ using test::kMsNs;
 using test::kStartMonoNs;
 using test::kStartUtcNs;
 using test::StreamBuilder;
+using test::TraceRun;
 using test::walked;
-
-// A stream made by hand, through the decoder and the model, to its end.
-struct TraceRun {
-  explicit TraceRun(const StreamBuilder& stream) {
-    Pipeline pipeline(trace);
-    for (const std::string& record : stream.records()) pipeline.on_record(test::view(record));
-    trace.finish();
-  }
-  const RunTotals& totals() const { return trace.totals(); }
-  test::RowLog log;
-  Trace trace{log};
-};
 
 void release(StreamBuilder& stream, std::uint64_t at_ns, const test::CallSpec& call, std::uint64_t pages,
              std::int64_t ret = 0) {
@@ -219,6 +208,53 @@ TEST(Trace, APidThatIsUsedAgainIsAnotherProcess) {
   EXPECT_EQ(second.comm, "second");
   EXPECT_EQ(second.start_ts_ns, 0U);
   EXPECT_EQ(second.calls.at({CallKind::kMunmap, std::nullopt}).resident_bytes, 8192U);
+}
+
+// Its exit was lost: what it gave back and left in RSS went with it, whoever has its pid.
+TEST(Trace, AForkEndsWhoeverHadThePid) {
+  StreamBuilder stream;
+  stream.start();
+  stream.at(1 * kMsNs).begin(test::madvise(0x200000, 0x1000, kMadvFree), walked(1));
+  stream.pages(1 * kMsNs, {.chunk_addr = 0x200000, .seen = {0, 1}, .dirty = {{0, 1}}}).at(2 * kMsNs).end(1 * kMsNs, 0);
+  stream.at(3 * kMsNs).begin(test::munmap(0x1000, 0x1000), walked(1));
+  stream.at(4 * kMsNs).on(50, 50).fork(100, true).on(100, 100).add(Sample{.rss_bytes = 1}).finish();
+  const TraceRun run(stream);
+  ASSERT_EQ(run.totals().processes.size(), 2U);
+  const ProcessTotals& first = run.totals().processes[0];
+  EXPECT_TRUE(first.ended);
+  EXPECT_EQ(first.wait_status, std::nullopt) << "nobody saw how";
+  EXPECT_EQ(first.pending_bytes, 0U);
+  EXPECT_EQ(first.calls.count({CallKind::kMunmap, std::nullopt}), 1U) << "a call that it was inside of";
+  EXPECT_EQ(first.delays.at({CallKind::kMadvise, kMadvFree}).bytes(Fate::kExited), 4096U);
+  EXPECT_EQ(run.log.samples.at(0).pending_bytes, 0U) << "of the second process";
+  EXPECT_FALSE(run.totals().processes[1].ended);
+}
+
+// A watched group is looked through while its processes fork.
+TEST(Trace, AProcessThatWasLookedAtBeforeItsForkIsOne) {
+  StreamBuilder stream;
+  stream.start().at(500 * kMsNs).on(200, 200);
+  stream.add(ProcessInfo{.start_utc_ns = kStartUtcNs + 390 * kMsNs, .exe = "/child"}).add(Sample{.rss_bytes = 1});
+  stream.at(400 * kMsNs).on(100, 100).fork(200, true).finish();
+  const TraceRun run(stream);
+  ASSERT_EQ(run.totals().processes.size(), 2U);
+  EXPECT_EQ(run.totals().processes[1].exe, "/child");
+  EXPECT_FALSE(run.totals().processes[1].ended);
+}
+
+TEST(Trace, AProcessThatStartedAfterThatPidWasLastSeenIsAnother) {
+  StreamBuilder stream;
+  stream.start().add(Sample{.rss_bytes = 1}).at(100 * kMsNs).add(Sample{.rss_bytes = 2});
+  // The same one, looked at again after an exec.
+  stream.at(200 * kMsNs).add(ProcessInfo{.start_utc_ns = kStartUtcNs - 60'000'000'000 + 7, .exe = "/same"});
+  EXPECT_EQ(TraceRun(stream).totals().processes.size(), 1U);
+  stream.at(3000 * kMsNs).add(ProcessInfo{.start_utc_ns = kStartUtcNs + 2'900 * kMsNs, .exe = "/other"}).finish();
+  const TraceRun run(stream);
+  ASSERT_EQ(run.totals().processes.size(), 2U);
+  EXPECT_TRUE(run.totals().processes[0].ended);
+  EXPECT_EQ(run.totals().processes[0].exe, "/same");
+  EXPECT_EQ(run.totals().processes[1].exe, "/other");
+  EXPECT_FALSE(run.totals().processes[1].first_sample);
 }
 
 TEST(Trace, OnlyAFollowedChildIsAProcess) {

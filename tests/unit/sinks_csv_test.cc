@@ -151,10 +151,10 @@ TEST(CsvTables, ACallFillsItsColumns) {
 TEST(CsvTables, WhatIsUnknownIsEmptyAndNotZero) {
   CallRow row;
   row.call = CallKind::kExit;
-  EXPECT_EQ(line_of(row), "0,0,0,0,,0,exit,,,,,,,,,,,,\n");
+  EXPECT_EQ(line_of(row), "0,0,,,,0,exit,,,,,,,,,,,,\n");
   row.rss_delta_bytes = 0;
   row.resident_bytes = 0;
-  EXPECT_EQ(line_of(row), "0,0,0,0,,0,exit,,,,,,0,,,0,,,\n");
+  EXPECT_EQ(line_of(row), "0,0,,,,0,exit,,,,,,0,,,0,,,\n");
 }
 
 TEST(CsvTables, ASampleFillsItsColumns) {
@@ -190,6 +190,36 @@ TEST(CsvTables, ASampleFillsItsColumns) {
                                         .metadata_sys_bytes = 1}}};
   EXPECT_EQ(line_of(row),
             "1,2,3,4,5,6,7,8,1,,11,12,13,14,15,16,17,1,2,1,0,22,23,24,25,26,27,28,29,-1,1,1,1,1,0,1,13,1,-14\n");
+}
+
+TEST(CsvTables, WhatIsOfAGroupHasNoPid) {
+  EXPECT_EQ(line_of(CallRow{.ts_ns = 1,
+                            .mono_ns = 2,
+                            .cgroup_id = 3,
+                            .call = CallKind::kMemoryPressure,
+                            .ret = 4,
+                            .dur_ns = 5,
+                            .quality = Quality::kSampled}),
+            "1,2,,,,3,memory_pressure,,,,4,5,,,,,sampled,,\n");
+  for (const auto& [kind, name] :
+       {std::pair{CallKind::kOomKill, "oom_kill"sv}, std::pair{CallKind::kMemoryHigh, "memory_high"sv},
+        std::pair{CallKind::kMemoryMax, "memory_max"sv}}) {
+    EXPECT_EQ(parse_line(line_of(CallRow{.call = kind})).at(6), name);
+  }
+  // Nothing of what its sums are made of.
+  EXPECT_EQ(line_of(SampleRow{.ts_ns = 1,
+                              .mono_ns = 2,
+                              .pending_bytes = 9,
+                              .sample = {.rss_bytes = 3,
+                                         .rss_anon_bytes = 4,
+                                         .rss_file_bytes = 5,
+                                         .rss_shmem_bytes = 6,
+                                         .swap_bytes = 7,
+                                         .page_tables_bytes = 10,
+                                         .lazyfree_bytes = 8,
+                                         .anon_huge_bytes = 11,
+                                         .group = {.usage_bytes = 12}}}),
+            "1,2,,3,4,5,6,7,8,9,10,11,12,,,,,,,,,,,,,,,,,,,,,,,,,,\n");
 }
 
 TEST(CsvTables, EveryLineHasAsManyFieldsAsItsHeader) {

@@ -151,6 +151,14 @@ TEST(SummaryText, SaysHowAProcessEnded) {
   EXPECT_TRUE(contains(summary_text(totals), "  It was killed by signal 9 during the trace.\n"));
 }
 
+TEST(SummaryText, SaysThatAProcessLeftTheGroup) {
+  RunTotals totals = a_run();
+  totals.processes[0].left_group = true;
+  EXPECT_TRUE(contains(summary_text(totals), "  It left the watched group during the trace.\n"));
+  EXPECT_EQ(Json::parse(summary_json(totals)).at("processes").at(0).at("left_group"), true);
+  EXPECT_FALSE(Json::parse(summary_json(a_run())).at("processes").at(0).contains("left_group"));
+}
+
 TEST(SummaryText, SaysWhatIsMissing) {
   RunTotals totals = a_run();
   totals.lost = {{"call_ring_full", 1'234}, {"stack_unreadable", 1}};
@@ -182,9 +190,238 @@ TEST(SummaryText, ManyProcessesAreSummedUp) {
     totals.processes.insert(totals.processes.begin(), small);
   }
   const std::string text = summary_text(totals);
-  // The one that gave most back comes first, wherever it stood.
-  EXPECT_LT(text.find("exactly16bytes!"), text.find("small (pid"));
-  EXPECT_TRUE(contains(text, "and 3 more, with 30 calls in all")) << text;
+  // The one that has most pending comes first, wherever it stood, with each page once.
+  EXPECT_TRUE(contains(text, "end\n4194304 exactly16byt  512.0 MiB    4.0 MiB    3.0 MiB\n      ")) << text;
+  EXPECT_TRUE(contains(text, "      7 small                 -        0 B          -\n")) << text;
+  EXPECT_FALSE(contains(text, "more: released")) << text;
+  EXPECT_FALSE(contains(text, "(pid ")) << text;
+}
+
+ProcessTotals a_server(std::uint32_t pid, std::uint64_t pending_mib, std::uint64_t released_mib) {
+  ProcessTotals process;
+  process.pid = pid;
+  process.comm = "server";
+  process.exe = "/usr/bin/server";
+  process.go = {.version = "go1.22.10", .is_go = true};
+  process.first_sample = Sample{.rss_bytes = 2 * kMiB, .rss_anon_bytes = kMiB, .rss_file_bytes = kMiB};
+  process.last_sample = process.first_sample;
+  process.pending_bytes = pending_mib * kMiB;
+  process.delays[{CallKind::kMadvise, kMadvFree}].add(Fate::kPending, 1, pending_mib * kMiB);
+  process.delays[{CallKind::kMadvise, kMadvDontneed}].add(Fate::kFreed, 1, (released_mib - pending_mib) * kMiB);
+  return process;
+}
+
+// A container that starts processes by the hundred.
+RunTotals a_group_of_300() {
+  RunTotals totals = a_run();
+  totals.processes.clear();
+  for (std::uint32_t pid = 1001; pid <= 1040; ++pid) totals.processes.push_back(a_server(pid, 0, pid - 1000));
+  totals.processes[7].pending_bytes = 3 * kMiB;
+  totals.processes[20].comm = "\xe6\xb5\x8b\xe8\xaf\x95\xe6\xb5\x8b\xe8\xaf\x95\xe6\xb5\x8b";
+  totals.processes[20].pending_bytes = 5 * kMiB;
+  for (std::uint32_t pid = 2001; pid <= 2250; ++pid) {
+    ProcessTotals job = a_server(pid, 0, 1);
+    job.comm = "job";
+    job.exe = "/usr/bin/job";
+    job.ended = true;
+    job.wait_status = 0;
+    totals.processes.push_back(job);
+  }
+  for (std::uint32_t pid = 3001; pid <= 3010; ++pid) {
+    ProcessTotals crashed = a_server(pid, 0, 1);
+    crashed.comm = "crash";
+    crashed.exe = "/usr/bin/crash";
+    crashed.ended = true;
+    crashed.wait_status = pid == 3001 ? 11 : 256;
+    totals.processes.push_back(crashed);
+  }
+  totals.group.emplace();
+  totals.group->info = {
+      .name = "web", .path = "/docker/0123", .container_id = "0123456789abcdef", .container_name = "api"};
+  totals.group->left_out = 3;
+  return totals;
+}
+
+TEST(SummaryText, AGroupOf300IsATable) {
+  const std::string text = summary_text(a_group_of_300());
+  EXPECT_LE(widest_line(text), 80U) << text;
+  EXPECT_EQ(text,
+            R"(madvtrace: 2 min 5 s, 300 processes, 0 calls, nothing lost
+
+web (container api, 0123456789ab)
+  3 processes that are not Go were left out; --all follows them too.
+
+    pid name         RSS at end   released    pending Go      why, or its end
+   1021 测试测试        2.0 MiB   21.0 MiB    5.0 MiB 1.22.10 unknown
+   1008 server          2.0 MiB    8.0 MiB    3.0 MiB 1.22.10 unknown
+   250x job                   -  250.0 MiB        0 B 1.22.10 exit 0
+   1040 server          2.0 MiB   40.0 MiB        0 B 1.22.10 unknown
+   1039 server          2.0 MiB   39.0 MiB        0 B 1.22.10 unknown
+   1038 server          2.0 MiB   38.0 MiB        0 B 1.22.10 unknown
+   1037 server          2.0 MiB   37.0 MiB        0 B 1.22.10 unknown
+   1036 server          2.0 MiB   36.0 MiB        0 B 1.22.10 unknown
+   1035 server          2.0 MiB   35.0 MiB        0 B 1.22.10 unknown
+   1034 server          2.0 MiB   34.0 MiB        0 B 1.22.10 unknown
+and 41 more: released 542.0 MiB, pending 0 B
+Nx: N processes of one program, all of which ended.
+pending: given back and still in RSS. More of each: summary.json (-o DIR).
+)");
+}
+
+// Of most that live for a moment nobody sees what they run.
+TEST(SummaryText, AProgramThatIsNotKnownIsTheOneOfThatName) {
+  RunTotals totals = a_group_of_300();
+  for (std::size_t i = 50; i < 290; ++i) {
+    totals.processes[i].exe.clear();
+    totals.processes[i].go = {};
+  }
+  EXPECT_TRUE(
+      contains(summary_text(totals), "\n   250x job                   -  250.0 MiB        0 B 1.22.10 exit 0\n"))
+      << summary_text(totals);
+  // Unless there are two of that name.
+  totals.processes[40].exe = "/opt/job";
+  totals.processes[40].go.version = "go1.19.8";
+  const std::string text = summary_text(totals);
+  EXPECT_TRUE(contains(text, "\n   240x job                   -  240.0 MiB        0 B         exit 0\n")) << text;
+  totals.processes[40].exe = "/usr/bin/job";
+  EXPECT_TRUE(contains(summary_text(totals), "   250x job                   -  250.0 MiB        0 B several exit 0\n"))
+      << summary_text(totals);
+}
+
+TEST(SummaryText, WhatIsPendingOfTheRestIsUnknownIfItIsOfOne) {
+  RunTotals totals = a_group_of_300();
+  totals.processes[0].pending_bytes.reset();
+  EXPECT_TRUE(contains(summary_text(totals), "pending unknown\n")) << summary_text(totals);
+}
+
+TEST(SummaryText, TheVerdictIsInTheTableInShort) {
+  RunTotals totals = a_group_of_300();
+  ProcessTotals& process = totals.processes[7];
+  process.last_sample->rss_bytes = 1023 * kMiB;
+  process.last_sample->rss_anon_bytes = 1022 * kMiB;
+  process.last_sample->lazyfree_bytes = 900 * kMiB;
+  process.pending_bytes = 1000 * kMiB;
+  process.go.version = "devel go1.27-abcdef";
+  const std::string text = summary_text(totals);
+  EXPECT_TRUE(contains(text, "   1008 server       1023.0 MiB    8.0 MiB 1000.0 MiB devel g lazily freed\n")) << text;
+  process.ended = true;
+  process.wait_status.reset();
+  EXPECT_TRUE(contains(summary_text(totals), " devel g ended\n")) << summary_text(totals);
+  process.wait_status = 9;
+  EXPECT_TRUE(contains(summary_text(totals), " devel g signal 9\n")) << summary_text(totals);
+  process.ended = false;
+  process.left_group = true;
+  EXPECT_TRUE(contains(summary_text(totals), " server                -    8.0 MiB 1000.0 MiB devel g left the group\n"))
+      << summary_text(totals);
+}
+
+RunTotals a_watched_run() {
+  RunTotals totals = a_run();
+  GroupTotals& group = totals.group.emplace();
+  group.info = {
+      .name = "/web", .path = "/web", .controllers = {"memory"}, .id = 4711, .how = "a path", .go_only = true};
+  group.first_sample.emplace();
+  group.first_sample->sample = {.rss_bytes = 800 * kMiB, .group = {.usage_bytes = 900 * kMiB}};
+  group.last_sample.emplace();
+  group.last_sample->pending_bytes = 500 * kMiB;
+  group.last_sample->sample = {.rss_bytes = 740 * kMiB,
+                               .lazyfree_bytes = 528 * kMiB,
+                               .group = {.usage_bytes = 745 * kMiB,
+                                         .working_set_bytes = 212 * kMiB,
+                                         .inactive_file_bytes = 533 * kMiB,
+                                         .limit_bytes = 1023 * kMiB,
+                                         .deferred_split_bytes = 2 * kMiB}};
+  return totals;
+}
+
+TEST(SummaryText, SaysWhatAGroupIsCharged) {
+  const std::string text = summary_text(a_watched_run());
+  EXPECT_LE(widest_line(text), 80U) << text;
+  EXPECT_TRUE(contains(text, R"(
+cgroup /web
+  RSS of its traced processes 800.0 MiB -> 740.0 MiB
+    of it lazily freed 528.0 MiB; given back in the trace and pending 500.0 MiB
+  cgroup working set unknown -> 212.0 MiB
+  cgroup charge 900.0 MiB -> 745.0 MiB (limit 1023.0 MiB)
+    of it 2.0 MiB has left RSS and is charged all the same: parts of huge
+    pages, which the kernel splits and frees when memory gets short
+  RSS says 740.0 MiB; the kubelet's working_set says 212.0 MiB; the difference
+  is lazily freed (528.0 MiB). It counts in RSS and in the charge until the
+  kernel takes it, which it does when memory gets short.
+
+exactly16bytes! (pid)"))
+      << text;
+}
+
+TEST(SummaryText, TheDifferenceIsSaidToBeLazilyFreedOnlyIfItIs) {
+  constexpr std::string_view kAllOfIt = "the difference is lazily freed";
+  constexpr std::string_view kPartOfIt = "528.0 MiB is lazily freed: RSS and the charge count it";
+  const auto text_with = [](auto change) {
+    RunTotals totals = a_watched_run();
+    change(*totals.group->last_sample);
+    std::string text = summary_text(totals);
+    // Lines are broken anywhere.
+    std::string flat;
+    for (const char c : text) {
+      if (c != '\n' && (c != ' ' || flat.empty() || flat.back() != ' ')) flat += c;
+      if (c == '\n') flat += ' ';
+      while (flat.ends_with("  ")) flat.pop_back();
+    }
+    EXPECT_LE(widest_line(text), 80U) << text;
+    return flat;
+  };
+  EXPECT_TRUE(contains(text_with([](SampleRow&) {}), kAllOfIt));
+  // The kernel has page cache charged to it as well; or processes share pages.
+  for (const std::uint64_t working_set : {312U, 112U, 741U}) {
+    const std::string text =
+        text_with([&](SampleRow& row) { row.sample.group.working_set_bytes = working_set * kMiB; });
+    EXPECT_FALSE(contains(text, kAllOfIt)) << text;
+    EXPECT_TRUE(contains(text, kPartOfIt)) << text;
+  }
+  // The list on which lazily freed pages stand has not got so many.
+  const std::string elsewhere = text_with([](SampleRow& row) { row.sample.group.inactive_file_bytes = 526 * kMiB; });
+  EXPECT_FALSE(contains(elsewhere, "is lazily freed")) << elsewhere;
+  // A few pages of lag do not count.
+  EXPECT_TRUE(
+      contains(text_with([](SampleRow& row) { row.sample.group.inactive_file_bytes = 528 * kMiB - 4096; }), kAllOfIt));
+  for (const auto member : {&Sample::rss_bytes, &Sample::lazyfree_bytes}) {
+    EXPECT_FALSE(contains(text_with([&](SampleRow& row) { (row.sample.*member).reset(); }), "is lazily freed"));
+  }
+  for (const auto member : {&GroupCharge::working_set_bytes, &GroupCharge::inactive_file_bytes}) {
+    EXPECT_FALSE(contains(text_with([&](SampleRow& row) { (row.sample.group.*member).reset(); }), "is lazily freed"));
+  }
+  EXPECT_FALSE(contains(text_with([](SampleRow& row) { row.sample.lazyfree_bytes = 0; }), "is lazily freed"));
+}
+
+TEST(SummaryText, SaysWhatHappenedToAGroup) {
+  RunTotals totals = a_watched_run();
+  totals.group->growth = {.oom_kills = 0, .high_events = 0, .max_events = 0, .pressure_some_us = 1'000'000};
+  EXPECT_FALSE(contains(summary_text(totals), "OOM"));
+  EXPECT_FALSE(contains(summary_text(totals), "memory."));
+  EXPECT_FALSE(contains(summary_text(totals), "waited")) << "less than 1% of the time";
+  totals.group->growth = {.oom_kills = 2, .high_events = 1, .max_events = 1'234, .pressure_some_us = 2'000'000};
+  totals.group->left_out = 1;
+  const std::string text = summary_text(totals);
+  EXPECT_LE(widest_line(text), 80U) << text;
+  EXPECT_TRUE(contains(text, R"(
+  The OOM killer killed 2 processes of it. It was throttled at memory.high once.
+  It was about to go over memory.max 1,234 times. Some of its tasks waited for
+  memory for 2.0 s.
+  1 process that is not Go was left out; --all follows it too.
+)")) << text;
+}
+
+TEST(SummaryText, OfAGroupThatNothingIsKnownOfItSaysSo) {
+  RunTotals totals = a_run();
+  totals.group.emplace();
+  EXPECT_TRUE(contains(summary_text(totals), "\ncgroup ?\n\nexactly")) << summary_text(totals);
+  totals.group->first_sample.emplace();
+  totals.group->last_sample.emplace();
+  EXPECT_TRUE(contains(summary_text(totals), "RSS of its traced processes unknown -> unknown\n"));
+  totals.processes[0].ended = true;
+  EXPECT_TRUE(contains(summary_text(totals), "RSS of its traced processes unknown -> none is left\n"));
+  totals.group->info.name = "\x1b[31m";
+  EXPECT_FALSE(contains(summary_text(totals), "\x1b"));
 }
 
 TEST(SummaryText, NamesDoNotReachTheTerminalAsTheyAre) {
@@ -249,6 +486,44 @@ TEST(SummaryJson, SaysWhatHappened) {
       EXPECT_EQ(calls.at("resident_bytes"), nullptr) << "unknown, not 0";
       EXPECT_EQ(calls.at("unknown_resident_calls"), 3);
     }
+  }
+}
+
+TEST(SummaryJson, HasTheGroupThatWasWatched) {
+  EXPECT_FALSE(Json::parse(summary_json(a_run())).contains("group"));
+  RunTotals totals = a_watched_run();
+  totals.group->growth = {.oom_kills = 2, .high_events = 0};
+  totals.group->left_out = 3;
+  totals.group->processes = 5;
+  totals.processes.push_back(a_process(7));
+  totals.processes.back().outside_group = true;
+  const Json group = Json::parse(summary_json(totals)).at("group");
+  EXPECT_EQ(group.at("name"), "/web");
+  EXPECT_EQ(group.at("path"), "/web");
+  EXPECT_EQ(group.at("controllers"), Json::array({"memory"}));
+  EXPECT_EQ(group.at("id"), 4711);
+  EXPECT_EQ(group.at("how"), "a path");
+  EXPECT_EQ(group.at("container_id"), nullptr);
+  EXPECT_EQ(group.at("container_name"), nullptr);
+  EXPECT_EQ(group.at("go_only"), true);
+  EXPECT_EQ(group.at("charge_at_start").at("usage_bytes"), 900 * kMiB);
+  EXPECT_EQ(group.at("charge_at_start").at("working_set_bytes"), nullptr);
+  EXPECT_EQ(group.at("charge_at_end").at("working_set_bytes"), 212 * kMiB);
+  EXPECT_EQ(group.at("rss_at_start_bytes"), 800 * kMiB);
+  EXPECT_EQ(group.at("rss_at_end_bytes"), 740 * kMiB);
+  EXPECT_EQ(group.at("lazyfree_at_end_bytes"), 528 * kMiB);
+  EXPECT_EQ(group.at("pending_bytes"), 500 * kMiB);
+  EXPECT_EQ(group.at("oom_kills"), 2);
+  EXPECT_EQ(group.at("high_events"), 0);
+  for (const char* key : {"max_events", "pressure_some_us", "pressure_full_us"}) EXPECT_EQ(group.at(key), nullptr);
+  EXPECT_EQ(group.at("processes_at_end"), 5);
+  EXPECT_EQ(group.at("processes_followed"), 1);
+  EXPECT_EQ(group.at("left_out"), 3);
+  totals.group.emplace();
+  const Json nothing = Json::parse(summary_json(totals)).at("group");
+  for (const char* key : {"charge_at_start", "charge_at_end", "rss_at_start_bytes", "rss_at_end_bytes", "pending_bytes",
+                          "lazyfree_at_end_bytes", "oom_kills", "processes_at_end"}) {
+    EXPECT_EQ(nothing.at(key), nullptr) << key;
   }
 }
 

@@ -65,6 +65,7 @@ std::vector<std::string> one_of_each_kind() {
   stream.start();  // two kinds of the collector's
   stream.add(ClockAnchor{.utc_minus_mono_ns = -5}).add(Sample{.rss_bytes = 1}).add(Frames{.stack_key = 7, .text = "f"});
   stream.add(Loss{.cause = "ring", .count = 1}).add(CommandEnd{.pid = 1, .wait_status = 2});
+  stream.add(GroupInfo{.name = "web"}).add(GroupSample{.oom_kills = 1}).add(LeftOut{.comm = "sh"});
   stream.finish();
   return stream.records();
 }
@@ -230,6 +231,96 @@ TEST(Decoder, OfASampleZeroIsNotUnknown) {
   EXPECT_EQ(sample.rss_shmem_bytes, std::nullopt);
 }
 
+TEST(Decoder, ReadsBackWhatAGroupIs) {
+  const auto info = decode_as<GroupInfo>(last(StreamBuilder().add(GroupInfo{.name = "we\"b\n",
+                                                                            .path = "/docker/0123",
+                                                                            .controllers = {"cpu", "cpuacct"},
+                                                                            .id = UINT64_MAX,
+                                                                            .how = "process 17 of /run/x",
+                                                                            .container_id = "0123",
+                                                                            .container_name = "web",
+                                                                            .go_only = true})));
+  EXPECT_EQ(info.name, "we\"b\n");
+  EXPECT_EQ(info.path, "/docker/0123");
+  EXPECT_EQ(info.controllers, (std::vector<std::string>{"cpu", "cpuacct"}));
+  EXPECT_EQ(info.id, UINT64_MAX);
+  EXPECT_EQ(info.how, "process 17 of /run/x");
+  EXPECT_EQ(info.container_id, "0123");
+  EXPECT_EQ(info.container_name, "web");
+  EXPECT_TRUE(info.go_only);
+  const auto nothing = decode_as<GroupInfo>(last(StreamBuilder().add(GroupInfo{})));
+  EXPECT_TRUE(nothing.controllers.empty());
+  EXPECT_EQ(nothing.container_id, "");
+  EXPECT_FALSE(nothing.go_only);
+
+  const auto left_out = decode_as<LeftOut>(
+      last(StreamBuilder().on(7, 7).add(LeftOut{.start_utc_ns = 5, .comm = "sh", .exe = "/bin/sh"})));
+  EXPECT_EQ(left_out.stamp.pid, 7U);
+  EXPECT_EQ(left_out.start_utc_ns, 5U);
+  EXPECT_EQ(left_out.comm, "sh");
+  EXPECT_EQ(left_out.exe, "/bin/sh");
+
+  EXPECT_TRUE(decode_as<ProcessInfo>(last(StreamBuilder().add(ProcessInfo{.outside_group = true}))).outside_group);
+  EXPECT_FALSE(decode_as<ProcessInfo>(last(StreamBuilder().add(ProcessInfo{}))).outside_group);
+}
+
+TEST(Decoder, OfAGroupsSampleZeroIsNotUnknown) {
+  const auto sample =
+      decode_as<GroupSample>(last(StreamBuilder().at(5).on(0, 0).add(GroupSample{.charge = {.usage_bytes = 1,
+                                                                                            .working_set_bytes = 2,
+                                                                                            .inactive_file_bytes = 3,
+                                                                                            .limit_bytes = 4,
+                                                                                            .deferred_split_bytes = 5},
+                                                                                 .oom_kills = 0,
+                                                                                 .high_events = 6,
+                                                                                 .max_events = 7,
+                                                                                 .pressure_some_us = 8,
+                                                                                 .pressure_full_us = 9,
+                                                                                 .processes = 10})));
+  EXPECT_EQ(sample.stamp.mono_ns, kStartMonoNs + 5);
+  EXPECT_EQ(sample.stamp.pid, 0U);
+  EXPECT_EQ(sample.charge.usage_bytes, 1U);
+  EXPECT_EQ(sample.charge.working_set_bytes, 2U);
+  EXPECT_EQ(sample.charge.inactive_file_bytes, 3U);
+  EXPECT_EQ(sample.charge.limit_bytes, 4U);
+  EXPECT_EQ(sample.charge.deferred_split_bytes, 5U);
+  EXPECT_EQ(sample.oom_kills, 0U);
+  EXPECT_EQ(sample.high_events, 6U);
+  EXPECT_EQ(sample.max_events, 7U);
+  EXPECT_EQ(sample.pressure_some_us, 8U);
+  EXPECT_EQ(sample.pressure_full_us, 9U);
+  EXPECT_EQ(sample.processes, 10U);
+  const auto unknown = decode_as<GroupSample>(last(StreamBuilder().add(GroupSample{})));
+  for (const auto& value :
+       {unknown.charge.usage_bytes, unknown.charge.working_set_bytes, unknown.charge.inactive_file_bytes,
+        unknown.charge.limit_bytes, unknown.charge.deferred_split_bytes, unknown.oom_kills, unknown.high_events,
+        unknown.max_events, unknown.pressure_some_us, unknown.pressure_full_us, unknown.processes}) {
+    EXPECT_EQ(value, std::nullopt);
+  }
+}
+
+TEST(Decoder, AHostileGroupIsReadAsFarAsItMakesSense) {
+  const auto info = decode_as<GroupInfo>(collector_record(
+      CollectorKind::kGroupInfo,
+      R"({"name":7,"path":["/"],"controllers":["a",1,{}],"id":-1,"container_id":null,"go_only":"yes"})"));
+  EXPECT_EQ(info.name, "");
+  EXPECT_EQ(info.path, "");
+  EXPECT_EQ(info.controllers, (std::vector<std::string>{"a"}));
+  EXPECT_EQ(info.id, 0U);
+  EXPECT_FALSE(info.go_only);
+  const auto sample = decode_as<GroupSample>(collector_record(
+      CollectorKind::kGroupSample, R"({"oom_kills":-1,"high_events":1.5,"max_events":"3","processes":[1]})"));
+  EXPECT_EQ(sample.oom_kills, std::nullopt);
+  EXPECT_EQ(sample.high_events, std::nullopt);
+  EXPECT_EQ(sample.max_events, std::nullopt);
+  EXPECT_EQ(sample.processes, std::nullopt);
+  for (const CollectorKind kind : {CollectorKind::kGroupInfo, CollectorKind::kGroupSample, CollectorKind::kLeftOut}) {
+    EXPECT_TRUE(decode(collector_record(kind, "{}")).event);
+    EXPECT_FALSE(decode(collector_record(kind, "[]")).event);
+    EXPECT_FALSE(decode(collector_record(kind, "{\"name\":\"\xff\"}")).event);
+  }
+}
+
 TEST(Decoder, OnlyTheCollectorsEventsAreEncoded) {
   EXPECT_EQ(encode_record(Fork{}, 0), "");
   EXPECT_EQ(encode_record(ReleaseBegin{}, 0), "");
@@ -282,7 +373,7 @@ TEST(Decoder, RefusesAnotherSizeThanItHas) {
 }
 
 TEST(Decoder, RefusesUnknownKinds) {
-  for (const std::uint16_t kind : std::initializer_list<std::uint16_t>{0, WIRE_KERNEL_KINDS, 63, 73, 65535}) {
+  for (const std::uint16_t kind : std::initializer_list<std::uint16_t>{0, WIRE_KERNEL_KINDS, 63, 76, 65535}) {
     const Decoded decoded = decode(with(a_call(), offsetof(wire_header, kind), kind));
     EXPECT_FALSE(decoded.event) << kind;
     EXPECT_EQ(decoded.error, DecodeError::kUnknownKind) << kind;

@@ -62,7 +62,7 @@ void Admission::on_record(RecordBytes record) {
   }
   if (!processes_.contains(header.pid)) meet(header);
   State& state = processes_[header.pid];
-  if (state == State::kFollowed) next_.on_record(record);
+  if (passes(state)) next_.on_record(record);
   if (header.kind == WIRE_EXIT || header.kind == WIRE_LEAVE) state = State::kGone;
 }
 
@@ -82,6 +82,7 @@ void Admission::on_exec(RecordBytes record, const wire_header& header) {
   const auto exec = as<wire_exec>(record);
   if (!exec) return next_.on_record(record);
   const auto known = processes_.find(header.pid);
+  if (known != processes_.end() && known->second == State::kNamed) return next_.on_record(record);
   const bool was_followed = known != processes_.end() && known->second == State::kFollowed;
   const bool admitted = admit(header.pid, program_of(exec->program));
   processes_[header.pid] = admitted ? State::kFollowed : State::kLeftOut;
@@ -100,10 +101,10 @@ void Admission::on_fork(RecordBytes record, const wire_header& header) {
   if (!fork) return next_.on_record(record);
   if (!processes_.contains(header.pid)) meet(header);
   const State parent = processes_[header.pid];
-  if (parent == State::kFollowed) next_.on_record(record);
+  if (passes(parent)) next_.on_record(record);
   if (fork->followed == 0) return;
   processes_[fork->child_pid] = parent;
-  if (parent != State::kFollowed) {
+  if (!passes(parent)) {
     if (const auto programs = actions_.programs_run(fork->child_pid)) actions_.leave_out(fork->child_pid, *programs);
   }
 }

@@ -41,11 +41,22 @@ class Admission : public RecordSink {
   Admission(RecordSink& next, bool go_only, Actions actions)
       : next_(next), go_only_(go_only), actions_(std::move(actions)) {}
 
+  // This process was asked for by its pid: it and its children are followed, whatever
+  // they run.
+  void name(std::uint32_t pid) { processes_[pid] = State::kNamed; }
+
+  bool is_named(std::uint32_t pid) const {
+    const auto found = processes_.find(pid);
+    return found != processes_.end() && found->second == State::kNamed;
+  }
+
   // Collector's own records have no business here.
   void on_record(RecordBytes record) override;
 
  private:
-  enum class State : std::uint8_t { kFollowed, kLeftOut, kGone };
+  enum class State : std::uint8_t { kFollowed, kNamed, kLeftOut, kGone };
+
+  static bool passes(State state) { return state == State::kFollowed || state == State::kNamed; }
 
   void on_fork(RecordBytes record, const wire_header& header);
   void on_exec(RecordBytes record, const wire_header& header);

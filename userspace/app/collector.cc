@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <set>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "base/clock.h"
@@ -51,14 +52,18 @@ void Collector::emit(const Event& event) {
   if (!record.empty()) tee_.on_record(std::as_bytes(std::span(record)));
 }
 
-Status Collector::watch_group(const FoundGroup& group, bool go_only) {
+Status Collector::watch_group(const FoundGroup& group, const std::string& name, bool go_only) {
+  group_.emplace("", proc_, group);
+  emit(group_->info(name, go_only));
   admission_.emplace(
       tee_, go_only,
       Admission::Actions{
           .is_go = [this](std::uint32_t pid) { return runtimes_.is_go(pid); },
           .programs_run = [this](std::uint32_t pid) { return session_.programs_run(pid); },
           .leave_out = [this](std::uint32_t pid, std::uint32_t programs) { return session_.leave_out(pid, programs); },
-          .left_out = [](std::uint32_t, const std::string&) {}});
+          .left_out = [this](std::uint32_t pid,
+                             const std::string& comm) { emit(describe_left_out(proc_, pid, comm)); }});
+  for (const std::uint32_t pid : targets_.pids()) admission_->name(pid);
   return session_.watch_group(group.id, group.controllers);
 }
 
@@ -199,8 +204,19 @@ void Collector::look_at_changed_processes() {
     // its address space may even be its parent's (vfork).
     if (info && gc_marks_ && !change.forked) info->gc_marks = gc_marks_->attach(pid);
     if (info && !change.forked) info->go = runtimes_.look_at(pid);
+    // Of the others the kernel side has said that they are in it.
+    if (info && group_) info->outside_group = admission_->is_named(pid) && !group_->contains(pid);
     if (info) emit(*info);
     if (const auto sample = sampler_.sample(pid, /*always=*/false)) emit(*sample);
+  }
+  // What the counters grow by is from here on.
+  if (!group_sampled_) sample_group();
+}
+
+void Collector::sample_group() {
+  if (const auto sample = group_ ? group_->sample() : std::nullopt) {
+    emit(*sample);
+    group_sampled_ = true;
   }
 }
 
@@ -217,6 +233,7 @@ void Collector::sample_all(bool always) {
   for (const std::uint32_t pid : targets_.pids()) {
     if (const auto sample = sampler_.sample(pid, always)) emit(*sample);
   }
+  sample_group();
 }
 
 void Collector::emit_clock() {

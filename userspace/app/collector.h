@@ -22,6 +22,7 @@
 #include "app/gc_marks.h"
 #include "app/go_modules.h"
 #include "app/go_runtimes.h"
+#include "app/group_watch.h"
 #include "app/live_targets.h"
 #include "app/outputs.h"
 #include "app/pipeline.h"
@@ -43,8 +44,9 @@ class Collector {
   void emit(const Event& event);
 
   // From here on the kernel side says who is followed, and of them only those that are
-  // admitted (admission.h).
-  Status watch_group(const FoundGroup& group, bool go_only);
+  // admitted (admission.h); the group as a whole is sampled (group_watch.h). `name`: as
+  // the user wrote it.
+  Status watch_group(const FoundGroup& group, const std::string& name, bool go_only);
 
   // Takes what the ring holds (all of it, if `all`) and looks at processes that are
   // new in it. True: there is more to take at once.
@@ -57,6 +59,9 @@ class Collector {
   Status last_look();
   // After the hooks are detached and the ring is drained.
   void finish(const RunEnd& end);
+
+  // The watched group was removed; nothing that could be traced can be in it any more.
+  bool group_gone() const { return group_ && group_->gone(); }
 
   LiveTargets& targets() { return targets_; }
   GoRuntimes& runtimes() { return runtimes_; }
@@ -74,6 +79,7 @@ class Collector {
   Status look_at(std::uint32_t pid, std::span<const std::uint64_t> chunks);
   void watch_faults(const LiveTargets::Change& change);
   void sample_all(bool always);
+  void sample_group();
   void emit_clock();
   void emit_losses();
   void drop_vanished();
@@ -93,6 +99,8 @@ class Collector {
   WalkBudget sample_budget_;  // half for the samples
   GroupBooks groups_;
   Sampler sampler_;
+  std::optional<GroupWatch> group_;
+  bool group_sampled_ = false;
   std::optional<GcMarks> gc_marks_;
   Tee tee_;
   std::optional<Admission> admission_;  // of the processes of a group

@@ -6,8 +6,6 @@
 #include "procfs/cgroup.h"
 
 namespace madvtrace {
-namespace {
-
 GroupCharge charge_from(const GroupMemory& memory) {
   return {.usage_bytes = memory.usage_bytes,
           .working_set_bytes = memory.working_set_bytes,
@@ -15,8 +13,6 @@ GroupCharge charge_from(const GroupMemory& memory) {
           .limit_bytes = memory.effective_limit_bytes,
           .deferred_split_bytes = memory.deferred_split_bytes};
 }
-
-}  // namespace
 
 GroupBooks::GroupBooks(const ProcRoot& proc) : proc_(proc) {
   if (Result<std::vector<CgroupMount>> mounts = read_cgroup_mounts("")) mounts_ = std::move(*mounts);

@@ -200,9 +200,6 @@ Status Parser::take_group() {
     if (options.all_programs) return usage("--all is for --cgroup or --container; -p follows any program");
     return {};
   }
-  if (!options.pids.empty() || !options.command.empty()) {
-    return usage("--cgroup and --container go with neither -p nor a command after --");
-  }
   return {};
 }
 
@@ -222,7 +219,7 @@ Status Parser::take_pprof_url() {
   if (!pprof_url.starts_with("http://") && !pprof_url.starts_with("https://")) {
     return usage(fmt::format("--pprof-url {}: not of the form http://HOST:PORT/PATH", pprof_url));
   }
-  if (options.pids.size() + (options.command.empty() ? 0 : 1) != 1) {
+  if (options.pids.size() + (options.command.empty() ? 0 : 1) != 1 || options.group) {
     return usage("--pprof-url is for one process: give one -p PID, or a command after --");
   }
   options.pprof_url = pprof_url;

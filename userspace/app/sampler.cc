@@ -87,6 +87,30 @@ void Sampler::walk(std::uint32_t pid, const std::vector<AddressRange>& arenas, S
   sample.anon.malloc_heap = resident_in(*brk);
 }
 
+namespace {
+
+// 0: not known.
+std::uint64_t start_utc_ns(const ProcessStat& stat) {
+  const auto ticks = static_cast<std::uint64_t>(::sysconf(_SC_CLK_TCK));
+  const auto since_boot_ns = start_time_ns(stat, ticks);
+  if (!since_boot_ns) return 0;
+  const std::uint64_t boot_utc_ns = utc_now_ns() - clock_ns(CLOCK_BOOTTIME);
+  return boot_utc_ns + *since_boot_ns;
+}
+
+}  // namespace
+
+LeftOut describe_left_out(const ProcRoot& proc, std::uint32_t pid_number, const std::string& comm) {
+  const auto pid = static_cast<pid_t>(pid_number);
+  LeftOut left_out{.stamp = {.mono_ns = mono_now_ns(), .pid = pid_number}, .comm = comm};
+  if (const ProcResult<ProcessStat> stat = read_stat(proc, pid)) {
+    left_out.start_utc_ns = start_utc_ns(*stat);
+    left_out.comm = stat->comm;
+  }
+  if (const auto exe = proc.read_link(pid, "exe")) left_out.exe = *exe;
+  return left_out;
+}
+
 std::optional<ProcessInfo> describe_process(const ProcRoot& proc, std::uint32_t pid_number) {
   const auto pid = static_cast<pid_t>(pid_number);
   const ProcResult<ProcessStat> stat = read_stat(proc, pid);
@@ -94,11 +118,7 @@ std::optional<ProcessInfo> describe_process(const ProcRoot& proc, std::uint32_t 
   ProcessInfo info;
   info.stamp.mono_ns = mono_now_ns();
   info.stamp.pid = pid_number;
-  const auto ticks = static_cast<std::uint64_t>(::sysconf(_SC_CLK_TCK));
-  if (const auto since_boot_ns = start_time_ns(*stat, ticks)) {
-    const std::uint64_t boot_utc_ns = utc_now_ns() - clock_ns(CLOCK_BOOTTIME);
-    info.start_utc_ns = boot_utc_ns + *since_boot_ns;
-  }
+  info.start_utc_ns = start_utc_ns(*stat);
   info.comm = stat->comm;
   if (const auto exe = proc.read_link(pid, "exe")) info.exe = *exe;
   info.build_id = build_id(fmt::format("/proc/{}/exe", pid));

@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "app/go_runtimes.h"
@@ -42,6 +43,9 @@ class Sampler {
 
 // What a process is: when it started, what it runs, where it lives.
 std::optional<ProcessInfo> describe_process(const ProcRoot& proc, std::uint32_t pid);
+
+// The little that is told of a process that is not followed; `comm` if it is gone already.
+LeftOut describe_left_out(const ProcRoot& proc, std::uint32_t pid, const std::string& comm);
 
 // What of `range` lies in the others, which are ascending and do not overlap, and what
 // lies between them.

@@ -6,7 +6,6 @@
 #include <signal.h>  // NOLINT(modernize-deprecated-headers): SIGCHLD
 #include <spdlog/spdlog.h>
 #include <sys/eventfd.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -149,7 +148,7 @@ tl::expected<FoundGroup, FindGroupError> Tracer::search_group() const {
 
 Status Tracer::begin_group(FoundGroup group) {
   group_ = std::move(group);
-  const Status watched = collector_->watch_group(*group_, /*go_only=*/!options_.all_programs);
+  const Status watched = collector_->watch_group(*group_, *options_.group, /*go_only=*/!options_.all_programs);
   if (watched && !options_.quiet) spdlog::info("tracing {}: {}", *options_.group, group_->directory);
   return watched;
 }
@@ -166,9 +165,7 @@ void Tracer::look_for_group() {
 
 // A group cannot be removed while anything is in it, so there is nothing more to see.
 void Tracer::end_with_group() {
-  struct stat status {};
-  const bool exists = ::stat(group_->directory.c_str(), &status) == 0;
-  if (exists && status.st_ino == group_->id) return;
+  if (!collector_->group_gone()) return;
   if (!options_.quiet) spdlog::info("{} was removed: the trace ends", group_->directory);
   loop_->stop();
 }
@@ -196,13 +193,9 @@ Status Tracer::begin() {
     collector_->targets().add(pid);
     if (options_.pprof_url) collector_->runtimes().ask_page(pid, *options_.pprof_url, options_.interval_ns);
   }
-  if (group_) {
-    if (const Status status = begin_group(std::move(*group_)); !status) return status;
-  } else if (options_.group) {
-    if (!options_.quiet) spdlog::info("waiting for {}", *options_.group);
-  } else if (const Status status = session_->find_targets(); !status) {
-    return status;
-  }
+  const Status found = group_ ? begin_group(std::move(*group_)) : session_->find_targets();
+  if (!found) return found;
+  if (options_.group && !group_ && !options_.quiet) spdlog::info("waiting for {}", *options_.group);
   // Describes the targets and takes their first samples.
   if (const Result<bool> drained = collector_->drain(/*all=*/false); !drained) return tl::unexpected(drained.error());
   return {};
@@ -261,7 +254,7 @@ void Tracer::drain() {
 
 void Tracer::tick() {
   check(collector_->tick());
-  if (group_) end_with_group();
+  end_with_group();
   stop_if_over();
 }
 

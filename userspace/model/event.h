@@ -12,6 +12,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <tuple>
 #include <variant>
 #include <vector>
 
@@ -140,7 +141,9 @@ struct GcMark {
 struct ProgramFile {
   std::uint64_t inode = 0;
   std::uint32_t device = 0;
-  auto operator<=>(const ProgramFile&) const = default;
+  bool operator<(const ProgramFile& other) const {
+    return std::tie(inode, device) < std::tie(other.inode, other.device);
+  }
 };
 
 // Why a process of the watched cgroup began to be traced, or does not any more: as enum
@@ -218,6 +221,7 @@ struct ProcessInfo {
   std::string cgroup;    // path in the unified hierarchy, or of the memory controller; empty: unknown
   std::string gc_marks;  // "yes", or why its garbage collections are not shown; empty: not a Go program
   GoProgram go;
+  bool outside_group = false;  // a target for another reason than being in the group that is watched
 };
 
 // What the memory cgroup of a process is charged, with all that is in it; all empty for
@@ -228,6 +232,40 @@ struct GroupCharge {
   std::optional<std::uint64_t> inactive_file_bytes;
   std::optional<std::uint64_t> limit_bytes;           // of it or of an ancestor, whichever is smallest
   std::optional<std::uint64_t> deferred_split_bytes;  // out of RSS, still charged
+};
+
+// A cgroup is watched, with all groups below it: what it is, as it was found
+// (containers/find_group.h).
+struct GroupInfo {
+  std::string name;  // as the user wrote it
+  std::string path;
+  std::vector<std::string> controllers;  // of its v1 hierarchy; none: the unified one
+  std::uint64_t id = 0;                  // the kernel's, unique in its hierarchy
+  std::string how;
+  std::string container_id;    // empty: not a container, or not known to be one
+  std::string container_name;  // empty: it has none
+  bool go_only = false;        // processes that are not Go programs are left out
+};
+
+// The group as a whole at one moment. No process: its stamp has pid 0.
+struct GroupSample {
+  Stamp stamp;
+  GroupCharge charge;
+  // Counters since the group was made; where each comes from: containers/group_memory.h.
+  std::optional<std::uint64_t> oom_kills;
+  std::optional<std::uint64_t> high_events;
+  std::optional<std::uint64_t> max_events;
+  std::optional<std::uint64_t> pressure_some_us;
+  std::optional<std::uint64_t> pressure_full_us;
+  std::optional<std::uint64_t> processes;  // in it and the groups below it, traced or not
+};
+
+// A process of the group is not followed, because it is not a Go program.
+struct LeftOut {
+  Stamp stamp;
+  std::uint64_t start_utc_ns = 0;  // 0: not known
+  std::string comm;
+  std::string exe;
 };
 
 // The Go runtime's own books (golang/books.h says what each is and when it is empty).
@@ -315,8 +353,8 @@ struct RunEnd {
   std::uint64_t self_max_rss_bytes = 0;
 };
 
-using Event =
-    std::variant<ReleaseBegin, ReleaseRange, ReleaseEnd, PlainCall, Pages, Refault, Stack, Fork, Join, Leave, GcMark,
-                 Exec, Exit, RunInfo, ClockAnchor, ProcessInfo, Sample, Frames, Reclaim, Loss, CommandEnd, RunEnd>;
+using Event = std::variant<ReleaseBegin, ReleaseRange, ReleaseEnd, PlainCall, Pages, Refault, Stack, Fork, Join, Leave,
+                           GcMark, Exec, Exit, RunInfo, ClockAnchor, ProcessInfo, Sample, Frames, Reclaim, Loss,
+                           CommandEnd, RunEnd, GroupInfo, GroupSample, LeftOut>;
 
 }  // namespace madvtrace

@@ -27,6 +27,7 @@ class HeldRows {
  public:
   static constexpr std::size_t kRows = 1U << 16;
   static constexpr std::uint64_t kLongestNs = 10'000'000'000;
+  static constexpr std::size_t kNoProcess = SIZE_MAX;
 
   class Sink {
    public:
@@ -42,7 +43,8 @@ class HeldRows {
 
   explicit HeldRows(Sink& sink) : sink_(sink) {}
 
-  // `process` is handed on with the row. The cause is filled in here.
+  // `process` is handed on with the row; kNoProcess: of a group. The cause is filled in
+  // here.
   void add(CallRow& row, const RowOrigin& origin, std::size_t process);
   void add(ReleaseRow& row, const RowOrigin& origin);
 

@@ -49,6 +49,14 @@ std::string_view call_name(CallKind call) {
       return "group_join";
     case CallKind::kGroupLeave:
       return "group_leave";
+    case CallKind::kOomKill:
+      return "oom_kill";
+    case CallKind::kMemoryHigh:
+      return "memory_high";
+    case CallKind::kMemoryMax:
+      return "memory_max";
+    case CallKind::kMemoryPressure:
+      return "memory_pressure";
   }
   return "";
 }

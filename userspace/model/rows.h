@@ -34,7 +34,12 @@ enum class CallKind : std::uint8_t {
   kGcStart,
   kGcEnd,
   kGroupJoin,
-  kGroupLeave
+  kGroupLeave,
+  // Of the watched group: in an interval, no process.
+  kOomKill,
+  kMemoryHigh,
+  kMemoryMax,
+  kMemoryPressure
 };
 
 constexpr bool is_marker(CallKind call) { return call >= CallKind::kExec; }
@@ -43,7 +48,7 @@ constexpr bool is_marker(CallKind call) { return call >= CallKind::kExec; }
 struct CallRow {
   std::uint64_t ts_ns = 0;
   std::uint64_t mono_ns = 0;  // when the call began
-  std::uint32_t pid = 0;
+  std::uint32_t pid = 0;      // 0: of a group, without a thread
   std::uint32_t tid = 0;
   Comm comm{};
   std::uint64_t cgroup_id = 0;
@@ -57,7 +62,7 @@ struct CallRow {
   std::optional<std::uint64_t> lazyfree_bytes;
   std::optional<std::uint64_t> swap_bytes;
   std::optional<std::int64_t> rss_delta_bytes;
-  std::optional<Quality> quality;  // empty on markers
+  std::optional<Quality> quality;  // empty on markers, save those of a group
   std::optional<Cause> cause;      // empty: not known; Cause::kUnknown: looked at, and no rule says
   std::optional<std::uint32_t> stack_id;
 };
@@ -100,11 +105,12 @@ struct ReleaseRow {
   std::optional<std::uint32_t> stack_id;
 };
 
-// One row of samples.csv.
+// One row of samples.csv: a process, or the watched group as a whole.
 struct SampleRow {
   std::uint64_t ts_ns = 0;
   std::uint64_t mono_ns = 0;
-  std::uint32_t pid = 0;
+  std::uint32_t pid = 0;                       // 0: the group, with sums over its processes (model/group_sums.h)
+  Comm comm{};                                 // no column
   std::optional<std::uint64_t> pending_bytes;  // released while traced, still in RSS as far as is known
   Sample sample;
 };

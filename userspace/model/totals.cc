@@ -41,6 +41,17 @@ void add_call(CallTotalsByKind& calls, const CallRow& row) {
   cause.released_bytes += released_bytes(row, failed);
 }
 
+std::uint64_t given_back_bytes(const CallTotalsByKind& calls) {
+  std::uint64_t bytes = 0;
+  for (const auto& [kind, totals] : calls) {
+    const bool lazy = kind.second == kMadvFree;
+    bytes += lazy                         ? totals.resident_bytes
+             : totals.rss_delta_bytes < 0 ? 0 - static_cast<std::uint64_t>(totals.rss_delta_bytes)
+                                          : 0;
+  }
+  return bytes;
+}
+
 void add_totals(CallTotals& sum, const CallTotals& part) {
   sum.calls += part.calls;
   sum.failed += part.failed;

@@ -15,6 +15,7 @@
 #include "model/delays.h"
 #include "model/event.h"
 #include "model/go_side.h"
+#include "model/group_counters.h"
 #include "model/returns.h"
 #include "model/rows.h"
 
@@ -67,9 +68,21 @@ struct ProcessTotals {
   std::string books_dropped_why;               // and why the last of them
   double overhang_byte_seconds = 0;            // released yet resident, integrated over time
   std::optional<std::uint64_t> pending_bytes;  // released while traced and still in RSS at the end
-  std::optional<std::int32_t> wait_status;     // set when it has ended
+  std::optional<std::int32_t> wait_status;     // set when it has ended, and how is known
   bool ended = false;
-  bool left_group = false;  // was moved out of the watched cgroup, or runs what is not to be traced
+  bool left_group = false;     // was moved out of the watched cgroup, or runs what is not to be traced
+  bool outside_group = false;  // as in ProcessInfo
+};
+
+// The cgroup that was watched.
+struct GroupTotals {
+  GroupInfo info;
+  // Of the group as a whole: its charge, and sums over its processes.
+  std::optional<SampleRow> first_sample;
+  std::optional<SampleRow> last_sample;
+  std::optional<std::uint64_t> processes;  // in it at the last sample
+  GroupGrowth growth;                      // during the trace
+  std::uint64_t left_out = 0;              // processes that are not Go programs
 };
 
 struct RunTotals {
@@ -77,6 +90,7 @@ struct RunTotals {
   bool has_info = false;
   std::uint64_t duration_ns = 0;
   std::vector<ProcessTotals> processes;       // in the order in which they were first heard of
+  std::optional<GroupTotals> group;           // only if one was watched
   std::map<std::string, std::uint64_t> lost;  // cause -> count
   std::uint64_t call_rows = 0;
   std::optional<CommandEnd> command_end;
@@ -87,6 +101,10 @@ struct RunTotals {
 
 // Adds `row` to `calls`; markers are left out.
 void add_call(CallTotalsByKind& calls, const CallRow& row);
+
+// What calls gave back: what left RSS inside them; of MADV_FREE, what was resident. A page
+// that was given back twice counts twice.
+std::uint64_t given_back_bytes(const CallTotalsByKind& calls);
 
 // Sums wrap: no real trace comes near, and a hostile recording must not do harm.
 void add_totals(CallTotals& sum, const CallTotals& part);

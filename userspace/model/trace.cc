@@ -27,6 +27,20 @@ bool is_release_by_go(const CallRow& row) {
   return row.cause != Cause::kApp && row.cause != Cause::kMalloc && row.cause != Cause::kCgo;
 }
 
+// Two looks at one process, as far as their start times tell. They are computed anew
+// each time, from clocks that are read one after the other.
+bool same_start(std::uint64_t a_utc_ns, std::uint64_t b_utc_ns) {
+  constexpr std::uint64_t kApartNs = 1'000'000'000;
+  return a_utc_ns != 0 && b_utc_ns != 0 && std::max(a_utc_ns, b_utc_ns) - std::min(a_utc_ns, b_utc_ns) < kApartNs;
+}
+
+// Of a name as the kernel shows it.
+Comm comm_from(const std::string& text) {
+  Comm comm{};
+  std::copy_n(text.begin(), std::min(text.size(), comm.size()), comm.begin());
+  return comm;
+}
+
 }  // namespace
 
 void Trace::apply(const Event& event) {
@@ -74,9 +88,11 @@ void Trace::add_calls(CallAssembler::Completed completed) {
 }
 
 void Trace::give_out(const CallRow& row, std::size_t process) {
-  ProcessTotals& totals = totals_.processes[process];
-  add_call(totals.calls, row);
-  if (is_release_by_go(row)) totals.go_side.on_released(row.len_bytes.value_or(0));
+  if (process != HeldRows::kNoProcess) {
+    ProcessTotals& totals = totals_.processes[process];
+    add_call(totals.calls, row);
+    if (is_release_by_go(row)) totals.go_side.on_released(row.len_bytes.value_or(0));
+  }
   ++totals_.call_rows;
   sink_.on_call(row);
 }
@@ -130,15 +146,47 @@ void Trace::on(const Frames& event) {
   held_.give_out_settled();
 }
 
+void Trace::on_memory_gone(std::uint32_t pid, std::uint64_t mono_ns) {
+  // Of an exec the other threads ended in it, whatever they were doing.
+  add_calls(calls_.on_process_gone(pid));
+  ledger_.on_process_gone(pid, mono_ns);
+  group_sums_.forget(pid);
+  gc_started_.erase(pid);
+}
+
+void Trace::on_process_gone(std::uint32_t pid) {
+  const auto found = live_.find(pid);
+  if (found == live_.end()) return;
+  ProcessTotals& totals = totals_.processes[found->second];
+  if (follows_pages()) totals.pending_bytes = 0;
+  totals.ended = true;
+  live_.erase(found);
+}
+
 void Trace::on(const Fork& event) {
-  // If its pid was another's before, that one's end was lost.
-  live_.erase(event.child_pid);
+  const auto found = live_.find(event.child_pid);
+  // A process of a watched group may have been looked at before its own fork stands in
+  // the stream. If the pid was another's before, that one's end was lost.
+  const bool known_already =
+      found != live_.end() && same_start(totals_.processes[found->second].start_ts_ns, utc_ns(event.stamp.mono_ns));
+  if (found != live_.end() && !known_already) {
+    on_memory_gone(event.child_pid, event.stamp.mono_ns);
+    on_process_gone(event.child_pid);
+  }
   if (event.followed) process(event.child_pid);
 }
 
+void Trace::on_lost_sight_of(std::uint32_t pid, std::uint64_t mono_ns) {
+  if (!live_.contains(pid)) return;
+  add_calls(calls_.on_process_gone(pid));
+  ledger_.on_process_left(pid, mono_ns);
+  group_sums_.forget(pid);
+  gc_started_.erase(pid);
+  live_.erase(pid);
+}
+
 void Trace::on(const Join& event) {
-  // If its pid was another's before, that one's end was lost.
-  live_.erase(event.stamp.pid);
+  on_lost_sight_of(event.stamp.pid, event.stamp.mono_ns);
   ProcessTotals& totals = process(event.stamp.pid);
   totals.comm = comm_text(event.comm);
   if (event.why == MemberWhy::kForked || event.why == MemberWhy::kMoved) {
@@ -154,6 +202,7 @@ void Trace::on(const Leave& event) {
   ProcessTotals& totals = process(event.stamp.pid);
   if (follows_pages()) totals.pending_bytes = ledger_.pending_bytes(event.stamp.pid);
   ledger_.on_process_left(event.stamp.pid, event.stamp.mono_ns);
+  group_sums_.forget(event.stamp.pid);
   totals.left_group = true;
   add_marker(event.stamp, CallKind::kGroupLeave, event.comm, event.cgroup_id, std::nullopt);
   live_.erase(event.stamp.pid);
@@ -176,9 +225,7 @@ void Trace::on(const GcMark& event) {
 }
 
 void Trace::on(const Exec& event) {
-  // The other threads ended in the exec, whatever they were doing.
-  add_calls(calls_.on_process_gone(event.stamp.pid));
-  ledger_.on_process_gone(event.stamp.pid, event.stamp.mono_ns);
+  on_memory_gone(event.stamp.pid, event.stamp.mono_ns);
   ProcessTotals& totals = process(event.stamp.pid);
   totals.comm = comm_text(event.comm);
   // What was known of it until now was another program's; it may end before anybody
@@ -189,7 +236,6 @@ void Trace::on(const Exec& event) {
   totals.go = {};
   totals.go_side = {};
   totals.go_baseline.reset();
-  gc_started_.erase(event.stamp.pid);
   totals.first_sample.reset();
   totals.last_sample.reset();
   totals.largest_rss_bytes.reset();
@@ -198,15 +244,10 @@ void Trace::on(const Exec& event) {
 }
 
 void Trace::on(const Exit& event) {
-  add_calls(calls_.on_process_gone(event.stamp.pid));
-  ledger_.on_process_gone(event.stamp.pid, event.stamp.mono_ns);
-  ProcessTotals& totals = process(event.stamp.pid);
-  if (follows_pages()) totals.pending_bytes = 0;
-  totals.ended = true;
-  totals.wait_status = event.wait_status;
+  on_memory_gone(event.stamp.pid, event.stamp.mono_ns);
+  process(event.stamp.pid).wait_status = event.wait_status;
   add_marker(event.stamp, CallKind::kExit, event.comm, event.cgroup_id, event.wait_status);
-  live_.erase(event.stamp.pid);
-  gc_started_.erase(event.stamp.pid);
+  on_process_gone(event.stamp.pid);
 }
 
 void Trace::on(const RunInfo& event) {
@@ -218,7 +259,27 @@ void Trace::on(const RunInfo& event) {
 
 void Trace::on(const ClockAnchor& event) { utc_minus_mono_ns_ = event.utc_minus_mono_ns; }
 
+// The end of the one that had this pid was lost: it was last looked at before this one
+// was there.
+bool Trace::is_later_process(const ProcessInfo& event) const {
+  const auto found = live_.find(event.stamp.pid);
+  if (found == live_.end() || event.start_utc_ns == 0) return false;
+  const ProcessTotals& known = totals_.processes[found->second];
+  return known.last_sample && !same_start(known.start_ts_ns, event.start_utc_ns) &&
+         utc_ns(known.last_sample->stamp.mono_ns) < event.start_utc_ns;
+}
+
 void Trace::on(const ProcessInfo& event) {
+  if (is_later_process(event)) {
+    on_memory_gone(event.stamp.pid, event.stamp.mono_ns);
+    on_process_gone(event.stamp.pid);
+  }
+  // It runs a Go program now.
+  const auto left_out = left_out_.find(event.stamp.pid);
+  if (left_out != left_out_.end() && same_start(left_out->second, event.start_utc_ns)) {
+    left_out_.erase(left_out);
+    --group().left_out;
+  }
   ProcessTotals& totals = process(event.stamp.pid);
   totals.start_ts_ns = event.start_utc_ns;
   totals.comm = event.comm;
@@ -227,6 +288,7 @@ void Trace::on(const ProcessInfo& event) {
   totals.cgroup = event.cgroup;
   totals.gc_marks = event.gc_marks;
   totals.go = event.go;
+  totals.outside_group = event.outside_group;
 }
 
 // Without the page walk nobody can say which lazily freed pages are left.
@@ -257,13 +319,60 @@ void Trace::on(const Sample& event) {
     totals.books_dropped_why = event.go_dropped;
   }
   if (event.rss_bytes) totals.largest_rss_bytes = std::max(totals.largest_rss_bytes.value_or(0), *event.rss_bytes);
-  sink_.on_sample(
-      {.ts_ns = utc_ns(event.stamp.mono_ns),
-       .mono_ns = event.stamp.mono_ns,
-       .pid = event.stamp.pid,
-       .pending_bytes = follows_pages() ? std::optional(ledger_.pending_bytes(event.stamp.pid)) : std::nullopt,
-       .sample = event});
+  const SampleRow row{
+      .ts_ns = utc_ns(event.stamp.mono_ns),
+      .mono_ns = event.stamp.mono_ns,
+      .pid = event.stamp.pid,
+      .comm = comm_from(totals.comm),
+      .pending_bytes = follows_pages() ? std::optional(ledger_.pending_bytes(event.stamp.pid)) : std::nullopt,
+      .sample = event};
+  if (totals_.group && !totals.outside_group) group_sums_.add(row);
+  sink_.on_sample(row);
   ledger_.settle(event.stamp.mono_ns);
+}
+
+GroupTotals& Trace::group() {
+  if (!totals_.group) totals_.group.emplace();
+  return *totals_.group;
+}
+
+void Trace::on(const GroupInfo& event) {
+  if (totals_.group && (totals_.group->info.id != event.id || totals_.group->info.path != event.path)) {
+    group_counters_.start_over();
+  }
+  group().info = event;
+}
+
+void Trace::on(const GroupSample& event) {
+  GroupTotals& totals = group();
+  SampleRow row = group_sums_.take();
+  row.mono_ns = event.stamp.mono_ns;
+  row.ts_ns = utc_ns(row.mono_ns);
+  row.sample.group = event.charge;
+  if (!totals.first_sample) totals.first_sample = row;
+  totals.last_sample = row;
+  totals.processes = event.processes;
+  sink_.on_sample(row);
+  for (const GroupHappening& happening : group_counters_.advance(event)) {
+    CallRow marker;
+    marker.ts_ns = row.ts_ns;
+    marker.mono_ns = row.mono_ns;
+    marker.cgroup_id = totals.info.id;
+    marker.call = happening.kind;
+    marker.ret = static_cast<std::int64_t>(std::min<std::uint64_t>(happening.grown, INT64_MAX));
+    marker.dur_ns = happening.within_ns;
+    marker.quality = Quality::kSampled;
+    held_.add(marker, {}, HeldRows::kNoProcess);
+  }
+  totals.growth = group_counters_.growth();
+}
+
+void Trace::on(const LeftOut& event) {
+  const auto [found, is_new] = left_out_.try_emplace(event.stamp.pid, event.start_utc_ns);
+  // Told of again, after an exec.
+  if (!is_new && same_start(found->second, event.start_utc_ns)) return;
+  found->second = event.start_utc_ns;
+  ++group().left_out;
 }
 
 void Trace::on(const Loss& event) { totals_.lost[event.cause] += event.count; }

@@ -14,6 +14,8 @@
 
 #include "model/call_assembler.h"
 #include "model/event.h"
+#include "model/group_counters.h"
+#include "model/group_sums.h"
 #include "model/held_rows.h"
 #include "model/ledger.h"
 #include "model/rows.h"
@@ -58,6 +60,9 @@ class Trace : private Ledger::Sink, private HeldRows::Sink {
   void on(const Loss& event);
   void on(const CommandEnd& event);
   void on(const RunEnd& event);
+  void on(const GroupInfo& event);
+  void on(const GroupSample& event);
+  void on(const LeftOut& event);
 
   void on_release(ReleaseRow row, const RowOrigin& origin) override;
   void on_delays(std::uint32_t pid, const DelaysByKind& delays, double overhang_byte_seconds) override;
@@ -67,6 +72,12 @@ class Trace : private Ledger::Sink, private HeldRows::Sink {
   void notice(const Stamp& stamp);
   bool follows_pages() const;
   void add_calls(CallAssembler::Completed completed);
+  void on_memory_gone(std::uint32_t pid, std::uint64_t mono_ns);  // by exit or exec
+  void on_process_gone(std::uint32_t pid);                        // whose memory is gone already
+  // Its pid is another's, or its own again, and what became of it meanwhile was lost.
+  void on_lost_sight_of(std::uint32_t pid, std::uint64_t mono_ns);
+  bool is_later_process(const ProcessInfo& event) const;
+  GroupTotals& group();
   void add_marker(const Stamp& stamp, CallKind kind, const Comm& comm, std::uint64_t cgroup_id,
                   std::optional<std::int64_t> ret);
   std::uint64_t utc_ns(std::uint64_t mono_ns) const;
@@ -81,6 +92,9 @@ class Trace : private Ledger::Sink, private HeldRows::Sink {
   RunTotals totals_;
   std::unordered_map<std::uint32_t, std::size_t> live_;  // pid -> index in totals_.processes
   std::unordered_map<std::uint32_t, Stamp> gc_started_;  // pid -> of the collection under way
+  GroupSums group_sums_;
+  GroupCounters group_counters_;
+  std::unordered_map<std::uint32_t, std::uint64_t> left_out_;  // pid -> start, UTC; 0: not known
   std::int64_t utc_minus_mono_ns_ = 0;
   std::uint64_t last_mono_ns_ = 0;  // of any record
   std::uint64_t lost_seen_ = 0;     // in the stamps of records

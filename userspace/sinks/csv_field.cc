@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <iterator>
 
 namespace madvtrace {
@@ -98,6 +99,13 @@ void CsvLine::write_unsigned(std::uint64_t value) {
   separate();
   const fmt::format_int text(value);
   out_.append(text.data(), text.size());
+}
+
+std::string cut_utf8(std::string text, std::size_t bytes) {
+  const auto continues = [&] { return (static_cast<unsigned char>(text[bytes]) & 0xC0U) == 0x80U; };
+  while (bytes != 0 && bytes < text.size() && continues()) --bytes;
+  text.resize(std::min(bytes, text.size()));
+  return text;
 }
 
 }  // namespace madvtrace

@@ -54,4 +54,8 @@ class CsvLine {
 // Valid UTF-8 on one line, whatever came in.
 std::string printable(std::string_view bytes);
 
+// The beginning of valid UTF-8, at most so many bytes, never cut in the middle of a
+// character.
+std::string cut_utf8(std::string text, std::size_t bytes);
+
 }  // namespace madvtrace

@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // The live table: a line per interval and process, for people, 80 columns wide.
-// With many processes the busiest are shown and the rest are one line.
+// With many processes those that count most are shown and the rest are one line; of a
+// watched group there are two more, with the sums and what it is charged.
 #pragma once
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "model/rows.h"
 
@@ -30,11 +34,25 @@ class LiveTable : public RowSink {
     std::uint64_t left_rss_bytes = 0;      // by the calls of the interval
     std::uint64_t lazily_freed_bytes = 0;  // resident bytes given to MADV_FREE in the interval
     std::optional<SampleRow> sample;
+    bool ended = false;
   };
+  using Lines = std::vector<std::pair<std::uint32_t, Line>>;
+
+  Line& line_of(std::uint32_t pid);
+  static void sort(Lines& lines);
+  std::string change_of(std::uint32_t pid, const std::optional<std::uint64_t>& rss_bytes);
+  std::string name_of(std::uint32_t pid, const Line& line, bool many) const;
+  std::string header_if_due();
+  static std::string rest_line(const Lines& lines);
+  std::string group_lines(std::size_t processes, const SampleRow& group);
 
   std::map<std::uint32_t, Line> interval_;      // pid -> what has come since the last one
   std::map<std::uint32_t, std::uint64_t> rss_;  // pid -> RSS at the end of the last one
   std::map<std::uint32_t, Comm> comms_;
+  // Of the interval: the group, and all calls, those of processes without a line as well.
+  std::optional<SampleRow> group_;
+  std::uint64_t calls_ = 0;
+  std::uint64_t left_rss_bytes_ = 0;
   std::uint64_t first_mono_ns_ = 0;
   unsigned lines_since_header_ = 0;
 };

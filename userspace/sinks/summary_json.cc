@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sinks/summary_json.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "model/names.h"
@@ -133,6 +134,7 @@ Json process_json(const ProcessTotals& process, const RunInfo& info) {
   json["charge_at_end"] = charge(process.last_sample);
   json["ended"] = process.ended;
   json["wait_status"] = or_null(process.wait_status);
+  if (process.left_group) json["left_group"] = true;
   json["verdict"] = or_null(verdict_text(process));
   const std::optional<Verdict> verdict = verdict_of(process);
   json["verdict_reason"] = verdict ? Json(reason_name(verdict->reason)) : Json(nullptr);
@@ -145,6 +147,41 @@ Json process_json(const ProcessTotals& process, const RunInfo& info) {
   json["overhang_byte_seconds"] = static_cast<std::uint64_t>(process.overhang_byte_seconds);
   json["delays"] = delays_json(process.delays);
   if (info.records_refaults()) json["returns"] = returns_json(process.returns, info.fault_ns);
+  return json;
+}
+
+Json group_sample_json(const std::optional<SampleRow>& row) {
+  return row && row->sample.group.usage_bytes ? charge_json(row->sample.group) : Json(nullptr);
+}
+
+Json group_json(const RunTotals& totals) {
+  const GroupTotals& group = *totals.group;
+  const GroupInfo& info = group.info;
+  const auto sums = [](const std::optional<SampleRow>& row) { return row ? row->sample : Sample(); };
+  Json json;
+  json["name"] = info.name;
+  json["path"] = info.path;
+  json["controllers"] = info.controllers;
+  json["id"] = info.id;
+  json["how"] = info.how;
+  json["container_id"] = or_null(info.container_id);
+  json["container_name"] = or_null(info.container_name);
+  json["go_only"] = info.go_only;
+  json["charge_at_start"] = group_sample_json(group.first_sample);
+  json["charge_at_end"] = group_sample_json(group.last_sample);
+  json["rss_at_start_bytes"] = or_null(sums(group.first_sample).rss_bytes);
+  json["rss_at_end_bytes"] = or_null(sums(group.last_sample).rss_bytes);
+  json["lazyfree_at_end_bytes"] = or_null(sums(group.last_sample).lazyfree_bytes);
+  json["pending_bytes"] = or_null(group.last_sample ? group.last_sample->pending_bytes : std::nullopt);
+  json["oom_kills"] = or_null(group.growth.oom_kills);
+  json["high_events"] = or_null(group.growth.high_events);
+  json["max_events"] = or_null(group.growth.max_events);
+  json["pressure_some_us"] = or_null(group.growth.pressure_some_us);
+  json["pressure_full_us"] = or_null(group.growth.pressure_full_us);
+  json["processes_at_end"] = or_null(group.processes);
+  json["processes_followed"] = std::count_if(totals.processes.begin(), totals.processes.end(),
+                                             [](const ProcessTotals& process) { return !process.outside_group; });
+  json["left_out"] = group.left_out;
   return json;
 }
 
@@ -182,6 +219,7 @@ std::string summary_json(const RunTotals& totals) {
     for (const ProcessTotals& process : totals.processes) returns.add(process.returns);
     json["returns"] = returns_json(returns, totals.info.fault_ns);
   }
+  if (totals.group) json["group"] = group_json(totals);
   json["lost"] = totals.lost;
   if (json["lost"].is_null()) json["lost"] = Json::object();
   json["self"] = {{"cpu_ns", totals.end ? Json(totals.end->self_cpu_ns) : Json(nullptr)},

@@ -13,7 +13,9 @@
 #include "sinks/csv_field.h"
 #include "sinks/paragraph.h"
 #include "sinks/summary_go.h"
+#include "sinks/summary_group.h"
 #include "sinks/summary_returns.h"
+#include "sinks/summary_table.h"
 #include "sinks/verdict_text.h"
 
 namespace madvtrace {
@@ -41,18 +43,6 @@ std::uint64_t calls_of(const ProcessTotals& process) {
                          [](std::uint64_t sum, const auto& entry) { return sum + entry.second.calls; });
 }
 
-// Most bytes moved first.
-std::uint64_t weight(const ProcessTotals& process) {
-  std::uint64_t bytes = 0;
-  for (const auto& [kind, totals] : process.calls) {
-    const bool lazy = kind.second == kMadvFree;
-    bytes += lazy                         ? totals.resident_bytes
-             : totals.rss_delta_bytes < 0 ? 0 - static_cast<std::uint64_t>(totals.rss_delta_bytes)
-                                          : 0;
-  }
-  return bytes;
-}
-
 void write_memory(Out to, const ProcessTotals& process) {
   if (!process.first_sample) return;
   fmt::format_to(to, "  RSS {} -> {}", or_unknown(process.first_sample->rss_bytes),
@@ -70,20 +60,8 @@ void write_memory(Out to, const ProcessTotals& process) {
 
 // The charge stage: what left RSS and is charged to the cgroup all the same.
 void write_charge(Out to, const ProcessTotals& process) {
-  if (!process.last_sample || !process.last_sample->group.usage_bytes) return;
-  const GroupCharge& first = process.first_sample->group;
-  const GroupCharge& last = process.last_sample->group;
-  fmt::format_to(to, "  cgroup working set {} -> {}\n", or_unknown(first.working_set_bytes),
-                 or_unknown(last.working_set_bytes));
-  fmt::format_to(to, "  cgroup charge {} -> {}{}\n", or_unknown(first.usage_bytes), or_unknown(last.usage_bytes),
-                 last.limit_bytes ? fmt::format(" (limit {})", format_bytes(*last.limit_bytes)) : "");
-  constexpr std::uint64_t kWorthALine = std::uint64_t{1} << 20;
-  const std::uint64_t deferred = last.deferred_split_bytes.value_or(0);
-  if (deferred < first.deferred_split_bytes.value_or(0) + kWorthALine) return;
-  fmt::format_to(to,
-                 "    of it {} has left RSS and is charged all the same: parts of huge\n"
-                 "    pages, which the kernel splits and frees when memory gets short\n",
-                 format_bytes(deferred));
+  if (!process.last_sample) return;
+  fmt::format_to(to, "{}", charge_text(process.first_sample->group, process.last_sample->group));
 }
 
 void write_calls(Out to, const ProcessTotals& process) {
@@ -194,7 +172,20 @@ void write_process(Out to, const ProcessTotals& process, const RunInfo& info) {
   fmt::format_to(to, "{}{}", go_side_text(process), paragraph(verdict_text(process)));
   if (process.ended && process.wait_status) {
     fmt::format_to(to, "  It {} during the trace.\n", how_it_ended(*process.wait_status));
+  } else if (process.left_group) {
+    fmt::format_to(to, "  It left the watched group during the trace.\n");
   }
+}
+
+// Most bytes moved first.
+void write_processes(Out to, const RunTotals& totals) {
+  std::vector<const ProcessTotals*> order;
+  order.reserve(totals.processes.size());
+  for (const ProcessTotals& process : totals.processes) order.push_back(&process);
+  std::stable_sort(order.begin(), order.end(), [](const ProcessTotals* a, const ProcessTotals* b) {
+    return given_back_bytes(a->calls) > given_back_bytes(b->calls);
+  });
+  for (const ProcessTotals* process : order) write_process(to, *process, totals.info);
 }
 
 void write_lost(Out to, const RunTotals& totals) {
@@ -232,17 +223,11 @@ std::string summary_text(const RunTotals& totals) {
                  : totals.end         ? "nothing lost"
                                       : "INCOMPLETE");
 
-  std::vector<const ProcessTotals*> order;
-  order.reserve(totals.processes.size());
-  for (const ProcessTotals& process : totals.processes) order.push_back(&process);
-  std::stable_sort(order.begin(), order.end(),
-                   [](const ProcessTotals* a, const ProcessTotals* b) { return weight(*a) > weight(*b); });
-  for (std::size_t i = 0; i < order.size() && i < kProcessesInFull; ++i) write_process(to, *order[i], totals.info);
-  if (order.size() > kProcessesInFull) {
-    std::uint64_t rest = 0;
-    for (std::size_t i = kProcessesInFull; i < order.size(); ++i) rest += calls_of(*order[i]);
-    fmt::format_to(to, "\n… and {} more, with {} in all: see summary.json (-o DIR)\n", order.size() - kProcessesInFull,
-                   counted(rest, "call", "calls"));
+  fmt::format_to(to, "{}", group_text(totals));
+  if (totals.processes.size() > kProcessesInFull) {
+    fmt::format_to(to, "{}", process_table_text(totals));
+  } else {
+    write_processes(to, totals);
   }
   write_lost(to, totals);
   return text;

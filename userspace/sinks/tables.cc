@@ -8,6 +8,8 @@
 namespace madvtrace {
 namespace {
 
+std::optional<std::uint32_t> or_none(std::uint32_t pid) { return pid == 0 ? std::nullopt : std::optional(pid); }
+
 void append_parts(CsvLine& line, const std::optional<Waterfall>& parts) {
   constexpr int kParts = 8;
   for (int i = 0; !parts && i < kParts; ++i) line.empty();
@@ -28,8 +30,8 @@ void append_line(std::string& out, const CallRow& row) {
   CsvLine line(out);
   line.number(row.ts_ns);
   line.number(row.mono_ns);
-  line.number(row.pid);
-  line.number(row.tid);
+  line.number(or_none(row.pid));
+  line.number(or_none(row.tid));
   line.text(comm_text(row.comm));
   line.number(row.cgroup_id);
   line.plain(call_name(row.call));
@@ -76,7 +78,7 @@ void append_line(std::string& out, const SampleRow& row) {
   CsvLine line(out);
   line.number(row.ts_ns);
   line.number(row.mono_ns);
-  line.number(row.pid);
+  line.number(or_none(row.pid));
   line.number(sample.rss_bytes);
   line.number(sample.rss_anon_bytes);
   line.number(sample.rss_file_bytes);
@@ -106,7 +108,8 @@ void append_line(std::string& out, const SampleRow& row) {
   line.number(go.memory_limit_bytes);
   line.number(go.gc_percent);
   line.number(go.metadata_sys_bytes);
-  append_parts(line, waterfall_of(sample));
+  // The sums of a group do not say what they are made of.
+  append_parts(line, row.pid == 0 ? std::nullopt : waterfall_of(sample));
   line.end();
 }
 

@@ -86,8 +86,10 @@ std::string lazily_freed(const Verdict& verdict, const ProcessTotals& process) {
   const auto minor = go_minor(process.go.version);
   if (minor && *minor >= 12 && *minor <= 15) {
     text += " With GODEBUG=madvdontneed=1 this version of Go lets RSS fall at once, for a page fault at each reuse.";
-  } else if (minor && *minor >= 16) {
+  } else if (minor && *minor >= 16 && process.go.expected_advice == kMadvFree) {
     text += " It runs with madvdontneed=0 in GODEBUG: without that RSS falls at once.";
+  } else if (minor && *minor >= 16) {
+    text += " This version of Go does not give back like that: the program's own code, or a C library in it, does.";
   }
   return text;
 }

@@ -18,6 +18,14 @@ void put(Json& json, const char* name, const std::optional<std::uint64_t>& value
   if (value) json[name] = *value;
 }
 
+void put(Json& json, const GroupCharge& charge) {
+  put(json, "cgroup_usage_bytes", charge.usage_bytes);
+  put(json, "cgroup_working_set_bytes", charge.working_set_bytes);
+  put(json, "cgroup_inactive_file_bytes", charge.inactive_file_bytes);
+  put(json, "cgroup_limit_bytes", charge.limit_bytes);
+  put(json, "cgroup_deferred_split_bytes", charge.deferred_split_bytes);
+}
+
 struct Body {
   CollectorKind kind;
   Stamp stamp;
@@ -52,6 +60,7 @@ Body body_of(const ProcessInfo& e) {
     json["books"] = e.go.books;
     json["books_why_not"] = e.go.books_why_not;
   }
+  if (e.outside_group) json["outside_group"] = 1U;
   return {CollectorKind::kProcessInfo, e.stamp, std::move(json)};
 }
 
@@ -65,11 +74,7 @@ Body body_of(const Sample& e) {
   put(json, "page_tables_bytes", e.page_tables_bytes);
   put(json, "lazyfree_bytes", e.lazyfree_bytes);
   put(json, "anon_huge_bytes", e.anon_huge_bytes);
-  put(json, "cgroup_usage_bytes", e.group.usage_bytes);
-  put(json, "cgroup_working_set_bytes", e.group.working_set_bytes);
-  put(json, "cgroup_inactive_file_bytes", e.group.inactive_file_bytes);
-  put(json, "cgroup_limit_bytes", e.group.limit_bytes);
-  put(json, "cgroup_deferred_split_bytes", e.group.deferred_split_bytes);
+  put(json, e.group);
   put(json, "go_heap_sys_bytes", e.go.heap_sys_bytes);
   put(json, "go_heap_inuse_bytes", e.go.heap_inuse_bytes);
   put(json, "go_heap_idle_bytes", e.go.heap_idle_bytes);
@@ -117,6 +122,30 @@ Body body_of(const RunEnd& e) {
           {{"ended_mono_ns", e.ended_mono_ns},
            {"self_cpu_ns", e.self_cpu_ns},
            {"self_max_rss_bytes", e.self_max_rss_bytes}}};
+}
+
+Body body_of(const GroupInfo& e) {
+  Json json{{"name", e.name}, {"path", e.path}, {"controllers", e.controllers}, {"id", e.id}, {"how", e.how}};
+  if (!e.container_id.empty()) json["container_id"] = e.container_id;
+  if (!e.container_name.empty()) json["container_name"] = e.container_name;
+  if (e.go_only) json["go_only"] = 1U;
+  return {CollectorKind::kGroupInfo, {}, std::move(json)};
+}
+
+Body body_of(const GroupSample& e) {
+  Json json = Json::object();
+  put(json, e.charge);
+  put(json, "oom_kills", e.oom_kills);
+  put(json, "high_events", e.high_events);
+  put(json, "max_events", e.max_events);
+  put(json, "pressure_some_us", e.pressure_some_us);
+  put(json, "pressure_full_us", e.pressure_full_us);
+  put(json, "processes", e.processes);
+  return {CollectorKind::kGroupSample, e.stamp, std::move(json)};
+}
+
+Body body_of(const LeftOut& e) {
+  return {CollectorKind::kLeftOut, e.stamp, {{"start_utc_ns", e.start_utc_ns}, {"comm", e.comm}, {"exe", e.exe}}};
 }
 
 // Reading: a member that is missing or of another type leaves the default.
@@ -181,6 +210,14 @@ GoHeap go_heap_of(const Json& json) {
   return heap;
 }
 
+GroupCharge charge_of(const Json& json) {
+  return {.usage_bytes = get_optional(json, "cgroup_usage_bytes"),
+          .working_set_bytes = get_optional(json, "cgroup_working_set_bytes"),
+          .inactive_file_bytes = get_optional(json, "cgroup_inactive_file_bytes"),
+          .limit_bytes = get_optional(json, "cgroup_limit_bytes"),
+          .deferred_split_bytes = get_optional(json, "cgroup_deferred_split_bytes")};
+}
+
 Sample sample_of(const Stamp& stamp, const Json& json) {
   return {.stamp = stamp,
           .rss_bytes = get_optional(json, "rss_bytes"),
@@ -191,11 +228,7 @@ Sample sample_of(const Stamp& stamp, const Json& json) {
           .page_tables_bytes = get_optional(json, "page_tables_bytes"),
           .lazyfree_bytes = get_optional(json, "lazyfree_bytes"),
           .anon_huge_bytes = get_optional(json, "anon_huge_bytes"),
-          .group = {.usage_bytes = get_optional(json, "cgroup_usage_bytes"),
-                    .working_set_bytes = get_optional(json, "cgroup_working_set_bytes"),
-                    .inactive_file_bytes = get_optional(json, "cgroup_inactive_file_bytes"),
-                    .limit_bytes = get_optional(json, "cgroup_limit_bytes"),
-                    .deferred_split_bytes = get_optional(json, "cgroup_deferred_split_bytes")},
+          .group = charge_of(json),
           .go = go_heap_of(json),
           .go_dropped = get_text(json, "go_dropped"),
           .anon = {.go_arenas = {.resident_bytes = get_optional(json, "go_arenas_resident_bytes"),
@@ -237,7 +270,8 @@ std::optional<Event> event_of(CollectorKind kind, const Stamp& stamp, const Json
                          .build_id = get_text(json, "build_id"),
                          .cgroup = get_text(json, "cgroup"),
                          .gc_marks = get_text(json, "gc_marks"),
-                         .go = go_program_of(json)};
+                         .go = go_program_of(json),
+                         .outside_group = get_u64(json, "outside_group") != 0};
     case CollectorKind::kSample:
       return sample_of(stamp, json);
     case CollectorKind::kFrames:
@@ -262,6 +296,29 @@ std::optional<Event> event_of(CollectorKind kind, const Stamp& stamp, const Json
       return RunEnd{.ended_mono_ns = get_u64(json, "ended_mono_ns"),
                     .self_cpu_ns = get_u64(json, "self_cpu_ns"),
                     .self_max_rss_bytes = get_u64(json, "self_max_rss_bytes")};
+    case CollectorKind::kGroupInfo:
+      return GroupInfo{.name = get_text(json, "name"),
+                       .path = get_text(json, "path"),
+                       .controllers = get_text_list(json, "controllers"),
+                       .id = get_u64(json, "id"),
+                       .how = get_text(json, "how"),
+                       .container_id = get_text(json, "container_id"),
+                       .container_name = get_text(json, "container_name"),
+                       .go_only = get_u64(json, "go_only") != 0};
+    case CollectorKind::kGroupSample:
+      return GroupSample{.stamp = stamp,
+                         .charge = charge_of(json),
+                         .oom_kills = get_optional(json, "oom_kills"),
+                         .high_events = get_optional(json, "high_events"),
+                         .max_events = get_optional(json, "max_events"),
+                         .pressure_some_us = get_optional(json, "pressure_some_us"),
+                         .pressure_full_us = get_optional(json, "pressure_full_us"),
+                         .processes = get_optional(json, "processes")};
+    case CollectorKind::kLeftOut:
+      return LeftOut{.stamp = stamp,
+                     .start_utc_ns = get_u64(json, "start_utc_ns"),
+                     .comm = get_text(json, "comm"),
+                     .exe = get_text(json, "exe")};
   }
   return std::nullopt;
 }

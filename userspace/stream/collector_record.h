@@ -26,7 +26,10 @@ enum class CollectorKind : std::uint16_t {
   kCommandEnd = 70,
   kRunEnd = 71,
   kReclaim = 72,
-  kLast = kReclaim,
+  kGroupInfo = 73,
+  kGroupSample = 74,
+  kLeftOut = 75,
+  kLast = kLeftOut,
 };
 
 // The longest record of any kind, its header included.
