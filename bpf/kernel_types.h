@@ -54,6 +54,13 @@ struct trace_event_raw_sys_exit {
   long ret;
 };
 
+/* uapi/linux/bpf_perf_event.h, on x86-64. The registers come first: 21 words. */
+struct bpf_perf_event_data {
+  __u64 registers[21];
+  __u64 sample_period;
+  __u64 addr;
+};
+
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
 /* arch/x86: the registers of a thread at a breakpoint, by their names in the ABI. */

@@ -19,6 +19,7 @@
 #include "lib/gc.bpf.h"
 #include "lib/process.bpf.h"
 #include "lib/reclaim.bpf.h"
+#include "lib/refault.bpf.h"
 #include "lib/walker.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
@@ -34,6 +35,7 @@ const struct wire_exit* anchor_wire_exit __attribute__((unused));
 const struct wire_pages* anchor_wire_pages __attribute__((unused));
 const struct wire_gc* anchor_wire_gc __attribute__((unused));
 const struct wire_member* anchor_wire_member __attribute__((unused));
+const struct wire_refault* anchor_wire_refault __attribute__((unused));
 
 /* uapi/asm-generic/mman-common.h, uapi/linux/mman.h */
 #define MAP_FIXED 0x10
@@ -58,6 +60,20 @@ enum advice {
   MADV_COLLAPSE = 25,        /* 6.1+ */
   MADV_GUARD_INSTALL = 102,  /* 6.13+ */
 };
+
+/* After these the same address can be touched again, and the page comes back. */
+static __always_inline bool can_come_back(__u64 advice) {
+  switch ((int)advice) {
+    case MADV_DONTNEED:
+    case MADV_DONTNEED_LOCKED:
+    case MADV_FREE:
+    case MADV_REMOVE:
+    case MADV_PAGEOUT:
+      return true;
+    default:
+      return false;
+  }
+}
 
 /* What an advice does to residency once it succeeds. */
 enum effect {
@@ -115,6 +131,7 @@ int on_madvise_enter(struct trace_event_raw_sys_enter* context) {
   enum effect effect = effect_of(call->args[2]);
   if (effect == EFFECT_NONE) return 1;
   call->walk_after = effect == EFFECT_MEASURED;
+  call->note_released = can_come_back(call->args[2]);
   if (call->args[2] == MADV_FREE) uses_madv_free(call);
   call->first.address = call->args[0];
   call->first.bytes = page_align(call->args[1]);
@@ -162,6 +179,7 @@ int on_process_madvise_enter(struct trace_event_raw_sys_enter* context) {
   /* It can succeed in part: its answer, the bytes it got through, does not say
    * which pages those were. */
   call->walk_after = (int)call->args[3] != MADV_FREE;
+  call->note_released = can_come_back(call->args[3]);
   if (call->args[3] == MADV_FREE) uses_madv_free(call);
   release_begins(context, call);
   if (call->state == INFLIGHT_RELEASE) bpf_loop((__u32)ranges - 1, begin_iovec, 0, 0);

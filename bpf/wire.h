@@ -49,7 +49,8 @@ enum wire_kind {
   WIRE_GC_END = 11,       /* struct wire_gc: it has marked everything, and sweeps */
   WIRE_JOIN = 12,         /* struct wire_member: a process of the watched cgroup is traced from here on */
   WIRE_LEAVE = 13,        /* struct wire_member: it is not any more */
-  WIRE_KERNEL_KINDS = 14,
+  WIRE_REFAULT = 14,      /* struct wire_refault: a page that was given back is touched again */
+  WIRE_KERNEL_KINDS = 15,
   WIRE_COLLECTOR_FIRST = 64,
 };
 
@@ -150,6 +151,7 @@ WIRE_ASSERT_SIZE(struct wire_end, 32 + 2 * 8 + 48);
 
 enum wire_pages_flag {
   WIRE_PAGES_ON_DEMAND = 1, /* the collector asked; otherwise part of a release */
+  WIRE_PAGES_HUGE = 2,      /* on demand: it is one huge page */
 };
 
 /* Which pages of a 2 MiB chunk are resident, and which of those clean, one bit each;
@@ -157,7 +159,8 @@ enum wire_pages_flag {
  * a page in swap: what was lazily freed goes there only if it was written again.
  *
  * Of a release: between its begin and its end, for each chunk of its ranges that
- * holds anything, in processes that use MADV_FREE. A chunk without one holds nothing.
+ * holds anything, in processes that use MADV_FREE, and in all where refaults are
+ * recorded. A chunk without one holds nothing.
  * On demand: written after the look, which began at begin_ns. Whatever changed a page
  * before the look saw it stands earlier in the ring. */
 struct wire_pages {
@@ -171,6 +174,22 @@ struct wire_pages {
   __u64 clean[WIRE_CHUNK_WORDS];
 };
 WIRE_ASSERT_SIZE(struct wire_pages, 32 + 2 * 8 + 8 + 2 * 64);
+
+enum wire_refault_flag {
+  WIRE_REFAULT_SWAPPED = 1, /* it is not gone but in swap: somebody other than a release took it */
+};
+
+/* A page that was resident when an advice gave it back, and is not present now, is
+ * touched: by the program, or by the kernel on its account (read() into it). Written
+ * before the fault is handled, so before anybody can see the page. Once for each time
+ * that the page was given back. What was unmapped and mapped anew meanwhile is told too. */
+struct wire_refault {
+  struct wire_header header; /* tid: which thread touched it */
+  __u64 addr;                /* multiple of 4 KiB */
+  __u32 flags;               /* enum wire_refault_flag */
+  __u32 reserved;
+};
+WIRE_ASSERT_SIZE(struct wire_refault, 32 + 16);
 
 /* header.size covers `depth` addresses only, not the whole array. */
 struct wire_stack {
@@ -269,18 +288,20 @@ WIRE_ASSERT_SIZE(struct wire_gc, 32 + 8 + 8 + 16);
 /* Why a record, or what belongs in one, is missing. The index of the kernel
  * side's counters; named for users in userspace/kernel/bpf_session.cc. */
 enum wire_loss {
-  WIRE_LOST_CALL_RING = 0,    /* no room for a call, or for the begin of a release */
-  WIRE_LOST_END_RING = 1,     /* no room for the end of a release */
-  WIRE_LOST_RANGE_RING = 2,   /* no room for a further range */
-  WIRE_LOST_STACK_RING = 3,   /* no room for a new stack: its frames come later or never */
-  WIRE_LOST_PROCESS_RING = 4, /* no room for a fork, exec or exit */
-  WIRE_LOST_INFLIGHT = 5,     /* no memory to remember a call between entry and exit */
-  WIRE_LOST_TARGET_TABLE = 6, /* a forked child could not be followed: table full */
-  WIRE_LOST_STACK_UNREAD = 7, /* the stack could not be read */
-  WIRE_LOST_WALK = 8,         /* the page tables could not be read */
-  WIRE_LOST_PAGES_RING = 9,   /* no room to say which pages of a release were resident */
-  WIRE_LOST_GC_RING = 10,     /* no room for the start or the end of a collection */
-  WIRE_LOSSES = 11,
+  WIRE_LOST_CALL_RING = 0,       /* no room for a call, or for the begin of a release */
+  WIRE_LOST_END_RING = 1,        /* no room for the end of a release */
+  WIRE_LOST_RANGE_RING = 2,      /* no room for a further range */
+  WIRE_LOST_STACK_RING = 3,      /* no room for a new stack: its frames come later or never */
+  WIRE_LOST_PROCESS_RING = 4,    /* no room for a fork, exec or exit */
+  WIRE_LOST_INFLIGHT = 5,        /* no memory to remember a call between entry and exit */
+  WIRE_LOST_TARGET_TABLE = 6,    /* a forked child could not be followed: table full */
+  WIRE_LOST_STACK_UNREAD = 7,    /* the stack could not be read */
+  WIRE_LOST_WALK = 8,            /* the page tables could not be read */
+  WIRE_LOST_PAGES_RING = 9,      /* no room to say which pages of a release were resident */
+  WIRE_LOST_GC_RING = 10,        /* no room for the start or the end of a collection */
+  WIRE_LOST_REFAULT_RING = 11,   /* no room to say that a page was touched again */
+  WIRE_LOST_RELEASED_TABLE = 12, /* no room to remember which pages of 2 MiB were given back */
+  WIRE_LOSSES = 13,
 };
 
 /* One job of the on-demand page walker, in the array that it shares with user

@@ -36,7 +36,8 @@ static __always_inline struct inflight* call_entered(struct trace_event_raw_sys_
   call->state = INFLIGHT_PLAIN;
   call->flags = 0;
   call->walk_after = 0;
-  call->write_pages = target->flags & WIRE_TARGET_LAZY;
+  call->write_pages = (target->flags & WIRE_TARGET_LAZY) || record_refaults;
+  call->note_released = 0;
   call->resident_pages = 0;
 #pragma clang loop unroll(full)
   for (int i = 0; i < WIRE_SYSCALL_ARGS; i++) call->args[i] = i < args ? context->args[i] : 0;

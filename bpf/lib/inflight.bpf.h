@@ -23,12 +23,12 @@ struct inflight {
   struct range first;  /* of what is released */
   struct range second; /* mremap only */
   __u64 resident_pages;
-  __u32 state;       /* enum inflight_state */
-  __u32 syscall;     /* enum wire_syscall */
-  __u32 flags;       /* enum wire_call_flag */
-  __u32 walk_after;  /* look again at exit even if the call succeeds */
-  __u32 write_pages; /* say which pages are resident, not only how many */
-  __u32 reserved;
+  __u32 state;         /* enum inflight_state */
+  __u32 syscall;       /* enum wire_syscall */
+  __u32 flags;         /* enum wire_call_flag */
+  __u32 walk_after;    /* look again at exit even if the call succeeds */
+  __u32 write_pages;   /* say which pages are resident, not only how many */
+  __u32 note_released; /* and look out for their being touched again */
 };
 
 struct {

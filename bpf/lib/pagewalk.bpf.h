@@ -14,6 +14,7 @@
 #define MADVTRACE_PAGEWALK_BPF_H
 
 #include "emit.bpf.h"
+#include "released.bpf.h"
 
 #define PAGE_SHIFT 12
 #define PAGE_BYTES (1UL << PAGE_SHIFT)
@@ -70,8 +71,10 @@ struct walk {
   __u64 huge;
   __u32 tables_left; /* that may still be read */
   __u32 failed;
-  __u32 write_pages;                     /* a WIRE_PAGES for every chunk that holds anything */
-  __u32 first;                           /* page of the chunk being counted */
+  __u32 write_pages;   /* a WIRE_PAGES for every chunk that holds anything */
+  __u32 note_released; /* what is resident is being given back */
+  __u32 first;         /* page of the chunk being counted */
+  __u32 reserved;
   __u64 begin_ns;                        /* of the call, for its WIRE_PAGES */
   __u64 resident_bits[WIRE_CHUNK_WORDS]; /* of the chunk being counted */
   __u64 clean_bits[WIRE_CHUNK_WORDS];
@@ -185,11 +188,14 @@ static __always_inline void count_table(struct walk* walk, __u32* slot, __u64 pm
   bpf_loop(entries, count_copied_entry, slot, 0);
 }
 
+static __always_inline bool is_huge_zero_page(__u64 pmd) {
+  /* Bit 12 of a huge entry is its PAT bit, not part of the frame. */
+  return huge_zero_frame && ((pmd & ENTRY_FRAME) >> PMD_SHIFT) == (huge_zero_frame >> (PMD_SHIFT - PAGE_SHIFT));
+}
+
 static __always_inline void count_huge(struct walk* walk, __u64 pmd, __u64 last) {
   __u64 pages = (last - walk->at) >> PAGE_SHIFT;
-  /* Bit 12 of a huge entry is its PAT bit, not part of the frame. */
-  bool zero = huge_zero_frame && ((pmd & ENTRY_FRAME) >> PMD_SHIFT) == (huge_zero_frame >> (PMD_SHIFT - PAGE_SHIFT));
-  __u64 resident = zero ? 0 : ~0UL;
+  __u64 resident = is_huge_zero_page(pmd) ? 0 : ~0UL;
   __u64 clean = pmd & ENTRY_DIRTY ? 0 : resident;
   for (int i = 0; i < WIRE_CHUNK_WORDS; i++) {
     walk->resident_bits[i] = resident;
@@ -250,7 +256,7 @@ static long walk_step(__u32 index, void* slot) {
   entry = read_entry(table_of(entry), at, PMD_SHIFT);
   __u64 next = next_boundary(at, PMD_SHIFT);
   __u64 last = next < walk->end ? next : walk->end;
-  __u64 before = walk->counts.resident + walk->counts.swap;
+  __u64 resident_before = walk->counts.resident, swap_before = walk->counts.swap;
   walk->first = (at >> PAGE_SHIFT) & (TABLE_ENTRIES - 1);
   if ((entry & ENTRY_HUGE) && (entry & (ENTRY_PRESENT | ENTRY_PROTNONE))) {
     count_huge(walk, entry, last);
@@ -258,7 +264,11 @@ static long walk_step(__u32 index, void* slot) {
     if (!walk->tables_left) return 1;
     count_table(walk, slot, entry, last);
   }
-  if (walk->write_pages && walk->counts.resident + walk->counts.swap != before) write_pages(walk, 0, last, 0);
+  int has_resident = walk->counts.resident != resident_before;
+  if (walk->write_pages && (has_resident || walk->counts.swap != swap_before)) write_pages(walk, 0, last, 0);
+  if (walk->note_released && has_resident) {
+    note_released(at >> PMD_SHIFT, walk->resident_bits, walk->first, (last - at) >> PAGE_SHIFT);
+  }
   walk->at = next;
   return 0;
 }

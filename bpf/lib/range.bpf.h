@@ -88,6 +88,7 @@ static __noinline int look_at_range(struct range* range, struct inflight* call, 
   struct walk* walk = bpf_map_lookup_elem(&walks, &slot);
   if (!walk) return 0;
   walk->write_pages = call && call->write_pages;
+  walk->note_released = record_refaults && call && call->note_released;
   walk->begin_ns = call ? call->begin_ns : 0;
   page_walk((__u64)BPF_CORE_READ(current_mm(), pgd), range->address, range->bytes, WALK_SLOT_CALL, out);
   if (out->clean_pages) out->flags |= clean_pages_flag(range);

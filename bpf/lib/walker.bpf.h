@@ -27,7 +27,7 @@ static long run_walk_job(__u32 index, void* context) {
   __u64 mm = target ? target->mm : 0;
   job->gone = 1;
   if (!mm) return 0;
-  walk->write_pages = 0;
+  walk->write_pages = walk->note_released = 0;
   walk->begin_ns = bpf_ktime_get_ns();
   __u64 address = job->addr;
   page_walk((__u64)BPF_CORE_READ((struct mm_struct*)mm, pgd), address, job->bytes, WALK_SLOT_ON_DEMAND, &counted);
@@ -39,7 +39,8 @@ static long run_walk_job(__u32 index, void* context) {
   if (!(job->flags & WIRE_JOB_PAGES) || !(counted.flags & WIRE_WALK_DONE)) return 0;
   walk->at = address;
   walk->first = (address >> PAGE_SHIFT) & (TABLE_ENTRIES - 1);
-  write_pages(walk, pid, address + job->bytes, WIRE_PAGES_ON_DEMAND);
+  __u32 huge = counted.huge_pages == WIRE_CHUNK_PAGES ? WIRE_PAGES_HUGE : 0;
+  write_pages(walk, pid, address + job->bytes, WIRE_PAGES_ON_DEMAND | huge);
   return 0;
 }
 

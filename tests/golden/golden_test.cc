@@ -328,6 +328,65 @@ void fates(StreamBuilder& stream) {
   stream.at(2500 * kMsNs).look({.chunk_addr = kHeap, .clean = {{224, 32}}}).add(sample(19)).finish();
 }
 
+// What is given back is touched again: by single faults, one of them before the call has
+// returned; in a huge page; by khugepaged, in a chunk that had small pages. What is mapped
+// anew at the same place has not come back, nor has what a failed call left where it was.
+void refaults(StreamBuilder& stream) {
+  constexpr std::uint64_t kChunk = 2 * kMiB;
+  const auto release = [&](std::uint64_t at_ms, std::uint64_t address, std::uint32_t pages) {
+    stream.at(at_ms * kMsNs).begin(madvise(address, std::uint64_t{pages} * 4096, kDontneed), walked(pages));
+    stream.pages(at_ms * kMsNs, {.chunk_addr = address, .seen = {0, pages}, .dirty = {{0, pages}}});
+  };
+  stream.start("refaults").add(sample(20));
+  release(100, kHeap, 256);
+  stream.at(100 * kMsNs + 500'000).on(100, 101).refault(kHeap + 7 * 4096).on(100, 100);
+  stream.at(101 * kMsNs).end(100 * kMsNs, 0);
+  stream.at(150 * kMsNs).on(100, 101).refault(kHeap).refault(kHeap + 255 * 4096);
+  stream.refault(kHeap + 255 * 4096).on(100, 100);  // told twice: it counts once
+  // A chunk that one fault brings back whole.
+  release(200, kHeap + kChunk, 512);
+  stream.at(201 * kMsNs).end(200 * kMsNs, 0);
+  stream.at(1200 * kMsNs).look({.chunk_addr = kHeap + kChunk});
+  stream.at(1500 * kMsNs).refault(kHeap + kChunk + 9 * 4096);
+  stream.at(2000 * kMsNs).look({.chunk_addr = kHeap + kChunk, .dirty = {{0, 512}}, .huge = true});
+  // The other half of this one has stayed: small pages, which khugepaged joins.
+  stream.at(2001 * kMsNs).look({.chunk_addr = kHeap, .dirty = {{0, 1}, {7, 1}, {255, 257}}});
+  stream.at(15'000 * kMsNs).look({.chunk_addr = kHeap, .dirty = {{0, 512}}, .huge = true});
+  // Unmapped before it is touched.
+  release(16'000, kHeap + 2 * kChunk, 64);
+  stream.at(16'001 * kMsNs).end(16'000 * kMsNs, 0);
+  stream.at(16'100 * kMsNs)
+      .begin(munmap(kHeap + 2 * kChunk, kMiB), walked(0))
+      .at(16'101 * kMsNs)
+      .end(16'100 * kMsNs, 0);
+  stream.at(16'200 * kMsNs).refault(kHeap + 2 * kChunk);
+  // Refused; the kernel side had noted the pages all the same.
+  release(17'000, kHeap + 3 * kChunk, 64);
+  stream.at(17'001 * kMsNs).end(17'000 * kMsNs, -22, walked(64));
+  stream.at(17'100 * kMsNs).refault(kHeap + 3 * kChunk, /*swapped=*/true);
+  stream.at(18'000 * kMsNs).add(sample(19)).finish();
+}
+
+// Lazily freed: what is touched again is known to have been taken, though no look had
+// found it gone; but not what was written before it went to swap.
+void refaults_of_lazily_freed(StreamBuilder& stream) {
+  stream.start("refaults").add(sample(20));
+  stream.at(100 * kMsNs).begin(madvise(kHeap, kMiB, kFree), walked(256));
+  stream.pages(100 * kMsNs, {.chunk_addr = kHeap, .seen = {0, 256}, .dirty = {{0, 256}}});
+  stream.at(101 * kMsNs).end(100 * kMsNs, 0);
+  stream.at(1000 * kMsNs);
+  stream.add(Reclaim{.by = Reclaimer::kMemcg,
+                     .from_ns = kStartMonoNs + 900 * kMsNs,
+                     .to_ns = kStartMonoNs + 1000 * kMsNs,
+                     .pages = 128});
+  stream.at(1001 * kMsNs).refault(kHeap);
+  stream.at(1002 * kMsNs).refault(kHeap + 4096, /*swapped=*/true);
+  // 2-127 are gone by now; of them, 64 is touched much later.
+  stream.at(1100 * kMsNs).look({.chunk_addr = kHeap, .dirty = {{0, 2}}, .clean = {{128, 128}}});
+  stream.at(70'000 * kMsNs).refault(kHeap + 64 * 4096);
+  stream.at(71'000 * kMsNs).look({.chunk_addr = kHeap, .clean = {{128, 128}}}).add(sample(20, 1)).finish();
+}
+
 // 64 pages go while a group and DAMON reclaim: all but the 5 that DAMON can have taken
 // were the group's; those of another release went when nobody was seen to take so many.
 void fates_by_several(StreamBuilder& stream) {
@@ -496,6 +555,8 @@ constexpr std::array kCases{Case{"dontneed", dontneed},
                             Case{"fate_exited", fate_exited},
                             Case{"fate_swapped", fate_swapped},
                             Case{"fates_by_several", fates_by_several},
+                            Case{"refaults", refaults},
+                            Case{"refaults_of_lazily_freed", refaults_of_lazily_freed},
                             Case{"fates_partly_superseded", fates_partly_superseded},
                             Case{"fates_after_loss", fates_after_loss},
                             Case{"fates_of_errors", fates_of_errors},

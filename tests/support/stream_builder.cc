@@ -125,6 +125,7 @@ StreamBuilder& StreamBuilder::write_pages(std::uint64_t begin_ns, const ChunkSpe
   record.first_page = static_cast<std::uint16_t>(chunk.seen.first);
   record.pages = static_cast<std::uint16_t>(chunk.seen.count);
   record.flags = flags;
+  if (chunk.huge) record.flags |= WIRE_PAGES_HUGE;
   const auto set = [](auto& words, const std::vector<PageSpan>& spans) {
     for (const PageSpan& span : spans) {
       for (std::uint32_t page = span.first; page < span.first + span.count; ++page) {
@@ -146,6 +147,14 @@ StreamBuilder& StreamBuilder::pages(std::uint64_t begin_at_ns, const ChunkSpec& 
 StreamBuilder& StreamBuilder::look(const ChunkSpec& chunk) {
   constexpr std::uint64_t kTakesNs = 1000;
   return write_pages(mono_ns_ - kTakesNs, chunk, WIRE_PAGES_ON_DEMAND);
+}
+
+StreamBuilder& StreamBuilder::refault(std::uint64_t address, bool swapped) {
+  wire_refault record{};
+  record.header = header(WIRE_REFAULT, sizeof(record));
+  record.addr = address;
+  if (swapped) record.flags = WIRE_REFAULT_SWAPPED;
+  return raw(bytes_of(record));
 }
 
 StreamBuilder& StreamBuilder::plain(const CallSpec& call, std::uint64_t begin_at_ns, std::int64_t ret,
@@ -228,16 +237,18 @@ StreamBuilder& StreamBuilder::add(Event event) {
   return raw(encode_record(event, mono_ns_));
 }
 
-StreamBuilder& StreamBuilder::start() {
+StreamBuilder& StreamBuilder::start(const std::string& tier) {
   at(0);
+  const auto fault_ns = tier == "refaults" ? std::optional<std::uint64_t>(2000) : std::nullopt;
   add(RunInfo{.version = "0.1.0 (test)",
               .kernel = "6.18.0 x86_64",
-              .tier = "base",
+              .tier = tier,
               .argv = {"madvtrace", "-p", "100"},
               .labels = {{"service", "shop"}},
               .capabilities = {{"page_walk", "yes"}, {"syscall_tracepoints", "yes"}},
               .started_mono_ns = kStartMonoNs,
-              .started_utc_ns = kStartUtcNs});
+              .started_utc_ns = kStartUtcNs,
+              .fault_ns = fault_ns});
   return add(ProcessInfo{.start_utc_ns = kStartUtcNs - 60'000'000'000,
                          .comm = "server",
                          .exe = "/usr/bin/server",

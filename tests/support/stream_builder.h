@@ -55,6 +55,7 @@ struct ChunkSpec {
   std::vector<PageSpan> dirty;
   std::vector<PageSpan> clean;
   std::vector<PageSpan> swapped;
+  bool huge = false;
 };
 
 class StreamBuilder {
@@ -71,6 +72,7 @@ class StreamBuilder {
   StreamBuilder& end(std::uint64_t begin_at_ns, std::int64_t ret, const wire_walk& after = {});
   StreamBuilder& pages(std::uint64_t begin_at_ns, const ChunkSpec& chunk);
   StreamBuilder& look(const ChunkSpec& chunk);  // on demand, begun 1 us ago
+  StreamBuilder& refault(std::uint64_t address, bool swapped = false);
   StreamBuilder& plain(const CallSpec& call, std::uint64_t begin_at_ns, std::int64_t ret, const wire_walk& walk = {});
   StreamBuilder& stack(std::uint64_t key, const std::vector<std::uint64_t>& addresses);
   StreamBuilder& fork(std::uint32_t child_pid, bool followed);
@@ -83,8 +85,8 @@ class StreamBuilder {
 
   // The collector's. For events with a stamp it is filled in.
   StreamBuilder& add(Event event);
-  // A run with nothing special about it; and its end.
-  StreamBuilder& start();
+  // A run with nothing special about it ("refaults": recorded with --refaults); and its end.
+  StreamBuilder& start(const std::string& tier = "base");
   StreamBuilder& finish();
 
   StreamBuilder& raw(std::string record);

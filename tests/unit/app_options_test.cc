@@ -61,6 +61,7 @@ TEST(Options, Defaults) {
   EXPECT_EQ(options.ring_bytes, std::uint64_t{16} << 20);
   EXPECT_TRUE(options.page_walk);
   EXPECT_TRUE(options.gc_marks);
+  EXPECT_FALSE(options.refaults);
   EXPECT_EQ(options.pprof_url, std::nullopt);
   EXPECT_FALSE(options.quiet);
   EXPECT_FALSE(options.verbose);
@@ -188,6 +189,11 @@ TEST(Options, Doctor) {
   EXPECT_TRUE(accepted({"doctor", "--json"}).doctor_json);
   refused({"doctor", "run.mv"});
   EXPECT_TRUE(contains(refused({"doctor", "--", "server"}), "can only be traced"));
+}
+
+TEST(Options, RefaultsNeedThePageWalk) {
+  EXPECT_TRUE(accepted({"--refaults", "-p", "1"}).refaults);
+  EXPECT_TRUE(contains(refused({"--refaults", "--no-page-walk", "-p", "1"}), "needs the page walk"));
 }
 
 TEST(Options, OneCommandAtATime) { refused({"doctor", "replay", "run.mv"}); }

@@ -410,6 +410,21 @@ TEST(Decoder, RefusesMorePagesThanAnAddressSpaceHas) {
   }
 }
 
+TEST(Decoder, RefaultsOfWholePagesOnly) {
+  const std::string record = last(StreamBuilder().on(7, 8).refault(0xc000001000, /*swapped=*/true));
+  const auto refault = decode_as<Refault>(record);
+  EXPECT_EQ(refault.stamp.pid, 7U);
+  EXPECT_EQ(refault.stamp.tid, 8U);
+  EXPECT_EQ(refault.addr, 0xc000001000U);
+  EXPECT_TRUE(refault.swapped);
+  EXPECT_FALSE(decode_as<Refault>(with(record, offsetof(wire_refault, flags), 0U)).swapped);
+  for (const std::uint64_t address : {std::uint64_t{0xc000001001}, UINT64_MAX, UINT64_MAX - 4095}) {
+    const Decoded decoded = decode(with(record, offsetof(wire_refault, addr), address));
+    EXPECT_FALSE(decoded.event) << address;
+    EXPECT_EQ(decoded.error, DecodeError::kField);
+  }
+}
+
 TEST(Decoder, AHostileRangeDoesNotWrap) {
   std::string record = with(a_call(), offsetof(wire_call, range_addr), UINT64_MAX - 1);
   record = with(record, offsetof(wire_call, range_bytes), UINT64_MAX);

@@ -2,6 +2,7 @@
 #include "app/collector.h"
 
 #include <signal.h>  // NOLINT(modernize-deprecated-headers): kill is POSIX
+#include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -130,25 +131,58 @@ Status Collector::look_at_watched(bool always) {
   if (walker == nullptr || (!always && !look_budget_.allows())) return {};
   reclaimed_since_look_ = false;
   for (const std::uint32_t pid : std::set<std::uint32_t>(targets_.pids())) {
-    const std::vector<std::uint64_t> chunks = trace_.ledger().watched_chunks(pid);
+    if (const Status looked = look_at(pid, trace_.ledger().watched_chunks(pid)); !looked) return looked;
+  }
+  return {};
+}
+
+Status Collector::look_at(std::uint32_t pid, std::span<const std::uint64_t> chunks) {
+  while (!chunks.empty()) {
+    const std::span<const std::uint64_t> batch = chunks.first(std::min(chunks.size(), PageWalker::kChunksAtOnce));
+    chunks = chunks.subspan(batch.size());
+    const std::uint64_t begin_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID);
+    const bool looked = session_.walker()->look(pid, batch);
+    look_budget_.spend(clock_ns(CLOCK_THREAD_CPUTIME_ID) - begin_ns);
+    if (!looked) break;
+    if (const Result<bool> drained = drain(/*all=*/false); !drained) return tl::unexpected(drained.error());
+  }
+  return {};
+}
+
+// For pages that came back without a fault of their own: in a huge page, or by the
+// kernel's hand. What is not reached within the budget comes first the next time.
+Status Collector::look_at_left(bool always) {
+  if (session_.fault_events() == nullptr || session_.walker() == nullptr) return {};
+  session_.make_room_for_released();
+  pass_budgets();
+  const std::set<std::uint32_t> pids = targets_.pids();
+  // Each once, beginning where the last time stopped.
+  std::vector<std::uint32_t> order(pids.lower_bound(next_left_.first), pids.end());
+  order.insert(order.end(), pids.begin(), pids.lower_bound(next_left_.first));
+  for (const std::uint32_t pid : order) {
+    const std::vector<std::uint64_t> chunks = trace_.ledger().left_chunks(pid);
     std::span<const std::uint64_t> left = chunks;
-    while (!left.empty()) {
-      const std::span<const std::uint64_t> batch = left.first(std::min(left.size(), PageWalker::kChunksAtOnce));
-      left = left.subspan(batch.size());
-      const std::uint64_t begin_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID);
-      const bool looked = walker->look(pid, batch);
-      look_budget_.spend(clock_ns(CLOCK_THREAD_CPUTIME_ID) - begin_ns);
-      if (!looked) break;
-      if (const Result<bool> drained = drain(/*all=*/false); !drained) return tl::unexpected(drained.error());
+    if (pid == next_left_.first) {
+      const auto resumed = std::lower_bound(chunks.begin(), chunks.end(), next_left_.second);
+      left = left.subspan(static_cast<std::size_t>(resumed - chunks.begin()));
+    }
+    for (std::size_t batch = 0; !left.empty(); left = left.subspan(batch)) {
+      if (!always && !look_budget_.allows()) {
+        next_left_ = {pid, left.front()};
+        return {};
+      }
+      batch = std::min(left.size(), PageWalker::kChunksAtOnce);
+      if (const Status looked = look_at(pid, left.first(batch)); !looked) return looked;
     }
   }
+  next_left_ = {};
   return {};
 }
 
 Status Collector::last_look() {
   // Not all of it: the targets still write, perhaps faster than this reads.
   if (const Result<bool> drained = drain(/*all=*/false); !drained) return tl::unexpected(drained.error());
-  const Status looked = look_at_watched(/*always=*/true);
+  const Status looked = look_at_watched(/*always=*/true).and_then([this] { return look_at_left(/*always=*/true); });
   sample_all(/*always=*/true);
   return looked;
 }
@@ -158,15 +192,18 @@ Status Collector::look_if_reclaimed() { return reclaimed_since_look_ ? look_at_w
 void Collector::look_at_changed_processes() {
   for (const std::uint32_t pid : targets_.take_ended()) {
     if (gc_marks_) gc_marks_->detach(pid);
+    if (FaultEvents* const faults = session_.fault_events()) faults->forget(pid);
     runtimes_.forget(pid);
   }
-  for (const auto& [pid, forked] : targets_.take_changed()) {
+  for (const LiveTargets::Change& change : targets_.take_changed()) {
+    const std::uint32_t pid = change.pid;
     if (!targets_.pids().contains(pid)) continue;
+    watch_faults(change);
     auto info = describe_process(proc_, pid);
     // A child that a Go program has forked collects nothing before its exec; until then
     // its address space may even be its parent's (vfork).
-    if (info && gc_marks_ && !forked) info->gc_marks = gc_marks_->attach(pid);
-    if (info && !forked) info->go = runtimes_.look_at(pid);
+    if (info && gc_marks_ && !change.forked) info->gc_marks = gc_marks_->attach(pid);
+    if (info && !change.forked) info->go = runtimes_.look_at(pid);
     // Of the others the kernel side has said that they are in it.
     if (info && group_) info->outside_group = admission_->is_named(pid) && !group_->contains(pid);
     if (info) emit(*info);
@@ -181,6 +218,14 @@ void Collector::sample_group() {
     emit(*sample);
     group_sampled_ = true;
   }
+}
+
+void Collector::watch_faults(const LiveTargets::Change& change) {
+  FaultEvents* const faults = session_.fault_events();
+  if (faults == nullptr) return;
+  const Status watched =
+      change.forked ? faults->watch_child(change.pid, change.parent_pid, change.mono_ns) : faults->watch(change.pid);
+  if (!watched) spdlog::warn("pid {}: refaults are not seen: {}", change.pid, watched.error().message);
 }
 
 void Collector::sample_all(bool always) {
@@ -226,6 +271,7 @@ Status Collector::tick() {
   emit_clock();
   notice_reclaim();
   if (const Status looked = look_at_watched(/*always=*/false); !looked) return looked;
+  if (const Status looked = look_at_left(/*always=*/false); !looked) return looked;
   sample_all(/*always=*/false);
   emit_losses();
   drop_vanished();

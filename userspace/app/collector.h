@@ -14,7 +14,9 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
+#include <utility>
 
 #include "app/admission.h"
 #include "app/gc_marks.h"
@@ -73,6 +75,9 @@ class Collector {
   void notice_reclaim_by_targets(std::uint64_t now_ns);
   void pass_budgets();
   Status look_at_watched(bool always);
+  Status look_at_left(bool always);
+  Status look_at(std::uint32_t pid, std::span<const std::uint64_t> chunks);
+  void watch_faults(const LiveTargets::Change& change);
   void sample_all(bool always);
   void sample_group();
   void emit_clock();
@@ -105,6 +110,7 @@ class Collector {
   std::uint64_t reclaim_checked_ns_ = 0;
   bool reclaimed_since_look_ = false;
   std::uint64_t budget_passed_ns_ = 0;
+  std::pair<std::uint32_t, std::uint64_t> next_left_;  // process and chunk: where look_at_left() goes on
 };
 
 }  // namespace madvtrace

@@ -37,9 +37,15 @@ std::string kernel_name() {
 // tells of reclaim.
 bool base_tier_works(const std::vector<Finding>& findings) {
   return std::all_of(findings.begin(), findings.end(), [](const Finding& finding) {
-    return finding.answer == Answer::kYes || finding.what == "page walk" || finding.what == "user stacks" ||
-           finding.what == "gc marks (uprobe)" || finding.what.starts_with("vmscan:");
+    return finding.tier != "base" || finding.answer == Answer::kYes || finding.what == "page walk" ||
+           finding.what == "user stacks" || finding.what == "gc marks (uprobe)" || finding.what.starts_with("vmscan:");
   });
+}
+
+bool refaults_tier_works(const std::vector<Finding>& findings) {
+  return base_tier_works(findings) && std::any_of(findings.begin(), findings.end(), [](const Finding& finding) {
+           return finding.tier == "refaults" && finding.answer == Answer::kYes;
+         });
 }
 
 std::string as_json(const std::vector<Finding>& findings) {
@@ -47,6 +53,7 @@ std::string as_json(const std::vector<Finding>& findings) {
   json["version"] = version_text();
   json["kernel"] = kernel_name();
   json["tiers"]["base"] = base_tier_works(findings);
+  json["tiers"]["refaults"] = refaults_tier_works(findings);
   json["findings"] = nlohmann::ordered_json::array();
   for (const Finding& finding : findings) {
     json["findings"].push_back(
@@ -66,6 +73,7 @@ std::string as_text(const std::vector<Finding>& findings) {
   }
   const bool works = base_tier_works(findings);
   fmt::format_to(to, "\nTier base: {}\n", works ? "yes" : "no, see above");
+  fmt::format_to(to, "Tier refaults: {}\n", refaults_tier_works(findings) ? "yes" : "no, see above");
   return text;
 }
 

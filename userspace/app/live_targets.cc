@@ -20,7 +20,7 @@ void LiveTargets::on_record(RecordBytes record) {
   const Decoded decoded = decode_record(record);
   if (!decoded.event) return;
   if (const auto* fork = std::get_if<Fork>(&*decoded.event); fork != nullptr && fork->followed) {
-    add(fork->child_pid, /*forked=*/true);
+    add(Change{.pid = fork->child_pid, .forked = true, .parent_pid = fork->stamp.pid, .mono_ns = fork->stamp.mono_ns});
   }
   if (const auto* exec = std::get_if<Exec>(&*decoded.event)) changed_.push_back({.pid = exec->stamp.pid});
   if (const auto* join = std::get_if<Join>(&*decoded.event)) add(join->stamp.pid);
@@ -28,9 +28,9 @@ void LiveTargets::on_record(RecordBytes record) {
   if (const auto* exit = std::get_if<Exit>(&*decoded.event)) remove(exit->stamp.pid);
 }
 
-void LiveTargets::add(std::uint32_t pid, bool forked) {
+void LiveTargets::add(const Change& change) {
   had_any_ = true;
-  if (pids_.insert(pid).second) changed_.push_back({.pid = pid, .forked = forked});
+  if (pids_.insert(change.pid).second) changed_.push_back(change);
 }
 
 void LiveTargets::remove(std::uint32_t pid) {

@@ -15,7 +15,7 @@ class LiveTargets : public RecordSink {
  public:
   void on_record(RecordBytes record) override;
 
-  void add(std::uint32_t pid) { add(pid, /*forked=*/false); }
+  void add(std::uint32_t pid) { add(Change{.pid = pid}); }
   void remove(std::uint32_t pid);  // one whose end the stream did not tell
 
   const std::set<std::uint32_t>& pids() const { return pids_; }
@@ -23,7 +23,9 @@ class LiveTargets : public RecordSink {
 
   struct Change {
     std::uint32_t pid = 0;
-    bool forked = false;  // new, and running its parent's program still
+    bool forked = false;           // new, and running its parent's program still
+    std::uint32_t parent_pid = 0;  // if forked,
+    std::uint64_t mono_ns = 0;     // and when
   };
   // Processes that are new, or run another program, since the last call.
   std::vector<Change> take_changed();
@@ -31,7 +33,7 @@ class LiveTargets : public RecordSink {
   std::vector<std::uint32_t> take_ended();
 
  private:
-  void add(std::uint32_t pid, bool forked);
+  void add(const Change& change);
 
   std::set<std::uint32_t> pids_;
   std::vector<Change> changed_;

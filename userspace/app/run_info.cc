@@ -6,6 +6,7 @@
 
 #include "app/version.h"
 #include "base/clock.h"
+#include "kernel/fault_cost.h"
 
 namespace madvtrace {
 namespace {
@@ -22,7 +23,8 @@ RunInfo describe_run(const Options& options, const Result<DirectMap>& direct_map
   RunInfo info;
   info.version = version_text();
   info.kernel = std::string(kernel.release) + " " + kernel.machine;
-  info.tier = "base";
+  info.tier = options.refaults ? "refaults" : "base";
+  if (options.refaults) info.fault_ns = measure_fault_ns();
   info.argv = options.argv;
   info.labels = options.labels;
   info.capabilities["syscall_tracepoints"] = "yes";

@@ -117,11 +117,15 @@ Status Tracer::prepare() {
   if (const Status status = check_privileges(); !status) return status;
 
   const Result<DirectMap> direct_map = direct_map_for(options_);
+  if (options_.refaults && !direct_map) {
+    return fail(ExitCode::kUnsupported, "--refaults needs the page walk, which this kernel does not let us do");
+  }
   Result<std::unique_ptr<BpfSession>> session =
       BpfSession::load({.ring_bytes = options_.ring_bytes,
                         .direct_map = direct_map ? std::optional(*direct_map) : std::nullopt,
                         .gc_marks = options_.gc_marks,
-                        .group = options_.group.has_value()});
+                        .group = options_.group.has_value(),
+                        .refaults = options_.refaults});
   if (!session) return tl::unexpected(session.error());
   session_ = std::move(*session);
   if (const Status status = session_->attach_all(); !status) return status;
@@ -185,6 +189,10 @@ Status Tracer::begin() {
     pids.push_back(command_->pid());
   }
   for (const std::uint32_t pid : pids) {
+    // Before anything that it releases is noted.
+    if (FaultEvents* const faults = session_->fault_events()) {
+      if (const Status status = faults->watch(pid); !status) return status;
+    }
     if (const Status status = session_->add_target(pid, options_.follow_forks); !status) return status;
     collector_->targets().add(pid);
     if (options_.pprof_url) collector_->runtimes().ask_page(pid, *options_.pprof_url, options_.interval_ns);

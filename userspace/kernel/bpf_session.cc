@@ -25,12 +25,15 @@ namespace {
 
 // Indexed by enum wire_loss. Documented in docs/csv-schema.md.
 constexpr std::array<const char*, WIRE_LOSSES> kLossNames{
-    "call_ring_full",    "end_ring_full",      "range_ring_full",   "stack_ring_full",
-    "process_ring_full", "inflight_no_memory", "target_table_full", "stack_unreadable",
-    "page_walk_failed",  "pages_ring_full",    "gc_ring_full"};
+    "call_ring_full",     "end_ring_full",     "range_ring_full",    "stack_ring_full",  "process_ring_full",
+    "inflight_no_memory", "target_table_full", "stack_unreadable",   "page_walk_failed", "pages_ring_full",
+    "gc_ring_full",       "refault_ring_full", "released_table_full"};
 
 // The collector is woken when a sixteenth of the ring is full.
 constexpr std::uint64_t kWakeupFraction = 16;
+
+// Chunks of 2 MiB that have had pages given back: 64 GiB, in 5 MB of the kernel's memory.
+constexpr std::uint32_t kReleasedChunks = 32768;
 
 Error load_error(int error) {
   const std::string said = take_first_libbpf_warning();
@@ -47,6 +50,7 @@ void BpfSession::SkeletonDeleter::operator()(madvtrace_bpf* skeleton) const { ma
 
 BpfSession::~BpfSession() {
   gc_probes_.reset();
+  fault_events_.reset();
   destroy_together(std::move(links_));
 }
 
@@ -82,6 +86,12 @@ Result<std::unique_ptr<BpfSession>> BpfSession::load(const SessionOptions& optio
   skeleton.rodata->tracer_pid = static_cast<std::uint32_t>(::getpid());
   bpf_program__set_autoload(skeleton.progs.on_cgroup_attach, options.group);
   bpf_program__set_autoload(skeleton.progs.leave_out, options.group);
+  skeleton.rodata->record_refaults = options.refaults ? 1 : 0;
+  bpf_program__set_autoload(skeleton.progs.on_page_fault, options.refaults);
+  bpf_program__set_autoload(skeleton.progs.forget_released, options.refaults);
+  if (options.refaults && bpf_map__set_max_entries(skeleton.maps.released, kReleasedChunks) != 0) {
+    return fail("the table of released pages cannot be made that large");
+  }
   // A kernel without uprobes would refuse them all because of these.
   const bool gc_marks = options.gc_marks && libbpf_probe_bpf_prog_type(BPF_PROG_TYPE_KPROBE, nullptr) == 1;
   const bool multi = gc_marks && Uprobe::kernel_has_multi();
@@ -96,6 +106,7 @@ Result<std::unique_ptr<BpfSession>> BpfSession::load(const SessionOptions& optio
   if (!ring) return tl::unexpected(ring.error());
   session->ring_ = std::move(*ring);
   if (gc_marks) session->gc_probes_.emplace(skeleton.progs.on_gc_start_enter, skeleton.progs.on_gc_end_enter);
+  if (options.refaults) session->fault_events_.emplace(skeleton.progs.on_page_fault);
   if (options.direct_map) {
     auto walker = PageWalker::over(bpf_program__fd(skeleton.progs.run_walk_jobs), bpf_map__fd(skeleton.maps.walk_jobs));
     if (!walker) return tl::unexpected(walker.error());
@@ -147,6 +158,7 @@ void BpfSession::stop_recording() { *static_cast<volatile __u32*>(&skeleton_->bs
 
 void BpfSession::detach_all() {
   if (gc_probes_) gc_probes_->detach_all();
+  if (fault_events_) fault_events_->close_all();
   destroy_together(std::exchange(links_, {}));
   for (const Hook& hook : hooks()) {
     bpf_prog_info info{};
@@ -208,6 +220,13 @@ bool BpfSession::leave_out(std::uint32_t pid, std::uint32_t programs_run) {
   return run_syscall_program(bpf_program__fd(skeleton_->progs.leave_out), request) && request.done == 1;
 }
 
+void BpfSession::make_room_for_released() {
+  constexpr std::uint32_t kMuch = kReleasedChunks / 2;
+  if (!fault_events_ || *static_cast<const volatile __u32*>(&skeleton_->bss->released_chunks) < kMuch) return;
+  LIBBPF_OPTS(bpf_test_run_opts, run);
+  bpf_prog_test_run_opts(bpf_program__fd(skeleton_->progs.forget_released), &run);
+}
+
 std::map<std::string, std::uint64_t> BpfSession::losses() const {
   std::map<std::string, std::uint64_t> losses = misses_;
   for (std::size_t i = 0; i < kLossNames.size(); ++i) {
@@ -215,6 +234,8 @@ std::map<std::string, std::uint64_t> BpfSession::losses() const {
     const std::uint64_t count = *static_cast<const volatile unsigned long long*>(&skeleton_->bss->losses[i]);
     if (count != 0) losses[kLossNames.at(i)] = count;
   }
+  const std::uint64_t unwatched = fault_events_ ? fault_events_->failures() : 0;
+  if (unwatched != 0) losses["faults_not_watched"] = unwatched;
   return losses;
 }
 

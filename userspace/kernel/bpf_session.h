@@ -18,6 +18,7 @@
 
 #include "base/result.h"
 #include "kernel/direct_map.h"
+#include "kernel/fault_events.h"
 #include "kernel/gc_probes.h"
 #include "kernel/hooks.h"
 #include "kernel/page_walker.h"
@@ -34,6 +35,7 @@ struct SessionOptions {
   std::optional<DirectMap> direct_map;                 // without: no page walk, ranges are probed
   bool gc_marks = true;                                // whether gc_probes() will be asked for
   bool group = false;                                  // whether watch_group() will be called
+  bool refaults = false;                               // whether fault_events() will be asked for
 };
 
 class BpfSession {
@@ -75,6 +77,12 @@ class BpfSession {
   // Null where this kernel has no uprobes for BPF programs, or if they were not asked for.
   GcProbes* gc_probes() { return gc_probes_ ? &*gc_probes_ : nullptr; }
 
+  // Null if not asked for.
+  FaultEvents* fault_events() { return fault_events_ ? &*fault_events_ : nullptr; }
+  // Forgets what processes had given back that are no targets any more, if that takes up
+  // much of the room there is for it.
+  void make_room_for_released();
+
   // What the kernel side has lost so far, by cause; causes that never happened are
   // left out.
   std::map<std::string, std::uint64_t> losses() const;
@@ -102,6 +110,7 @@ class BpfSession {
   std::vector<Link> links_;
   bool watches_group_ = false;
   std::optional<GcProbes> gc_probes_;
+  std::optional<FaultEvents> fault_events_;
   std::map<std::string, std::uint64_t> misses_;  // of the programs, taken when they are detached
 };
 

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <cerrno>
 #include <cstring>
 #include <map>
 #include <optional>
@@ -29,6 +30,7 @@ namespace madvtrace {
 namespace {
 
 constexpr const char* kBase = "base";
+constexpr const char* kRefaults = "refaults";
 constexpr std::size_t kPages = 8;
 constexpr std::size_t kGivenBack = 4;  // of them, by the madvise that is checked
 
@@ -46,6 +48,7 @@ class Witness : public RecordSink {
     if (header.kind == WIRE_EXIT) seen_.insert("sched:sched_process_exit");
     if (header.kind == WIRE_STACK) seen_.insert("user stacks");
     if (header.kind == WIRE_GC_START || header.kind == WIRE_GC_END) ++gc_marks_;
+    if (header.kind == WIRE_REFAULT) ++refaults_;
   }
 
   // An entry hook is proved by any record of its call; an exit hook by a WIRE_CALL, or
@@ -53,6 +56,7 @@ class Witness : public RecordSink {
   bool saw(const std::string& hook) const { return seen_.contains(hook); }
   std::optional<std::uint64_t> walked_pages() const { return walked_pages_; }
   unsigned gc_marks() const { return gc_marks_; }
+  unsigned refaults() const { return refaults_; }
 
  private:
   static const char* name(std::uint16_t number) {
@@ -79,6 +83,7 @@ class Witness : public RecordSink {
   std::map<std::uint32_t, std::uint16_t> last_calls_;
   std::optional<std::uint64_t> walked_pages_;
   unsigned gc_marks_ = 0;
+  unsigned refaults_ = 0;
 };
 
 // Stands in for a function of the Go runtime.
@@ -153,6 +158,57 @@ void make_calls() {
     ::_exit(1);
   }
   if (child > 0) ::waitpid(child, nullptr, 0);
+}
+
+// Gives a few pages of our own back and touches them again. Programs that the base tier
+// does without are loaded for it, so with a session of its own: how many were seen.
+Result<unsigned> refaults_of_our_own(const DirectMap& direct_map) {
+  auto session = BpfSession::load({.direct_map = direct_map, .gc_marks = false, .refaults = true});
+  if (!session) return tl::unexpected(session.error());
+  const Result<TraceFs> tracefs = TraceFs::open();
+  if (!tracefs) return tl::unexpected(tracefs.error());
+  std::vector<Link> links;
+  for (const Hook& hook : (*session)->hooks()) {
+    if (hook.name != "syscalls:sys_enter_madvise" && hook.name != "syscalls:sys_exit_madvise") continue;
+    Result<Link> link = attach(hook, *tracefs);
+    if (!link) return tl::unexpected(link.error());
+    links.push_back(std::move(*link));
+  }
+  const auto pid = static_cast<std::uint32_t>(::getpid());
+  if (const Status watched = (*session)->fault_events()->watch(pid); !watched) return tl::unexpected(watched.error());
+  if (const Status added = (*session)->add_target(pid, /*follow=*/false); !added) return tl::unexpected(added.error());
+  const std::size_t bytes = kPages * kPageBytes;
+  void* const at = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (at == MAP_FAILED) return fail(errno_text("mmap", errno));
+  ::madvise(at, bytes, MADV_NOHUGEPAGE);
+  std::memset(at, 1, bytes);
+  ::madvise(at, bytes, MADV_DONTNEED);
+  std::memset(at, 1, kGivenBack * kPageBytes);
+  ::munmap(at, bytes);
+  links.clear();
+  Witness witness;
+  if (const Status drained = (*session)->ring().drain_all(witness); !drained) return tl::unexpected(drained.error());
+  return witness.refaults();
+}
+
+Finding refaults_finding(const Result<DirectMap>& direct_map) {
+  Finding finding{.tier = kRefaults, .what = "page-faults event (perf)"};
+  if (!direct_map) {
+    finding.answer = Answer::kNo;
+    finding.detail = "needs the page walk";
+    return finding;
+  }
+  const Result<unsigned> seen = refaults_of_our_own(*direct_map);
+  if (!seen) {
+    finding.answer = Answer::kNo;
+    finding.detail = seen.error().message;
+  } else if (*seen == kGivenBack) {
+    finding.answer = Answer::kYes;
+    finding.detail = fmt::format("saw {} of {} known pages touched again", *seen, kGivenBack);
+  } else {
+    finding.detail = fmt::format("attached, but saw {} of {} pages touched again", *seen, kGivenBack);
+  }
+  return finding;
 }
 
 Finding page_walk_finding(const Result<DirectMap>& direct_map, const Witness& witness) {
@@ -241,6 +297,7 @@ std::vector<Finding> probe_capabilities() {
                       .answer = witness.saw("user stacks") ? Answer::kYes : Answer::kInconclusive});
   findings.push_back(gc_marks_finding(gc_refused, witness));
   findings.push_back(page_walk_finding(direct_map, witness));
+  findings.push_back(refaults_finding(direct_map));
   return findings;
 }
 

@@ -2,26 +2,18 @@
 #include "kernel/gc_probes.h"
 
 #include <fmt/format.h>
-#include <sys/resource.h>
 
 #include <iterator>
 #include <utility>
 
 #include "bpf/wire.h"
 #include "kernel/destroy_together.h"
+#include "kernel/many_files.h"
 
 namespace madvtrace {
 namespace {
 
 constexpr std::size_t kRetiredAtOnce = 64;
-
-// Many systems allow 1024 open files unless asked for more.
-void allow_many_files() {
-  rlimit limit{};
-  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
-  limit.rlim_cur = limit.rlim_max;
-  ::setrlimit(RLIMIT_NOFILE, &limit);
-}
 
 void move_all(std::vector<Uprobe>& from, std::vector<Uprobe>& to) {
   to.insert(to.end(), std::make_move_iterator(from.begin()), std::make_move_iterator(from.end()));

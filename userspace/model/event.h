@@ -87,6 +87,7 @@ struct PlainCall {
 
 inline constexpr std::uint64_t kChunkBytes = std::uint64_t{2} << 20;  // what one page table maps
 inline constexpr std::size_t kChunkPages = kChunkBytes / kPageBytes;
+using PageBits = std::array<std::uint64_t, kChunkPages / 64>;  // one bit for each page of a chunk
 
 // Which pages of a chunk are resident, and which of those clean; bits outside of
 // [first_page, first_page + pages) mean nothing.
@@ -97,14 +98,22 @@ struct Pages {
   std::uint32_t first_page = 0;
   std::uint32_t pages = 0;
   bool on_demand = false;
-  std::array<std::uint64_t, kChunkPages / 64> resident_bits{};
-  std::array<std::uint64_t, kChunkPages / 64> clean_bits{};
+  bool huge = false;  // on demand: it is one huge page
+  PageBits resident_bits{};
+  PageBits clean_bits{};
 
   bool covers(std::size_t page) const { return page >= first_page && page < first_page + pages; }
   bool resident(std::size_t page) const { return (resident_bits[page / 64] >> (page % 64) & 1U) != 0; }
   // Only of what is resident.
   bool clean(std::size_t page) const { return (clean_bits[page / 64] >> (page % 64) & 1U) != 0; }
   bool swapped(std::size_t page) const { return !resident(page) && clean(page); }
+};
+
+// A page that was given back, and is absent, is touched.
+struct Refault {
+  Stamp stamp;  // its tid: whoever touches it
+  std::uint64_t addr = 0;
+  bool swapped = false;  // it is in swap, where no release but MADV_PAGEOUT puts a page
 };
 
 struct Stack {
@@ -184,6 +193,9 @@ struct RunInfo {
   std::map<std::string, std::string> capabilities;  // name -> "yes", or why not
   std::uint64_t started_mono_ns = 0;
   std::uint64_t started_utc_ns = 0;
+  std::optional<std::uint64_t> fault_ns;  // CPU time that a fault of the collector's own took; if refaults are recorded
+
+  bool records_refaults() const { return tier == "refaults"; }
 };
 
 // UTC = CLOCK_MONOTONIC + offset, from here on: NTP may step it during a trace.
@@ -316,8 +328,8 @@ struct Frames {
   std::optional<Cause> cause;
 };
 
-// As enum wire_reclaimer.
-enum class Reclaimer : std::uint8_t { kKswapd, kMemcg, kDirect, kDamon, kOther, kSelf };
+// As enum wire_reclaimer; the last reclaims nothing, it brings pages back.
+enum class Reclaimer : std::uint8_t { kKswapd, kMemcg, kDirect, kDamon, kOther, kSelf, kKhugepaged };
 
 // Somebody reclaimed between from_ns and to_ns, somewhere on the machine.
 struct Reclaim {
@@ -347,8 +359,8 @@ struct RunEnd {
   std::uint64_t self_max_rss_bytes = 0;
 };
 
-using Event = std::variant<ReleaseBegin, ReleaseRange, ReleaseEnd, PlainCall, Pages, Stack, Fork, Join, Leave, GcMark,
-                           Exec, Exit, RunInfo, ClockAnchor, ProcessInfo, Sample, Frames, Reclaim, Loss, CommandEnd,
-                           RunEnd, GroupInfo, GroupSample, LeftOut>;
+using Event = std::variant<ReleaseBegin, ReleaseRange, ReleaseEnd, PlainCall, Pages, Refault, Stack, Fork, Join, Leave,
+                           GcMark, Exec, Exit, RunInfo, ClockAnchor, ProcessInfo, Sample, Frames, Reclaim, Loss,
+                           CommandEnd, RunEnd, GroupInfo, GroupSample, LeftOut>;
 
 }  // namespace madvtrace

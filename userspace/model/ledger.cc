@@ -4,7 +4,6 @@
 #include <algorithm>
 
 #include "model/names.h"
-#include "model/residency.h"
 
 namespace madvtrace {
 namespace {
@@ -13,6 +12,8 @@ namespace {
 // at a time, one below the other.
 constexpr std::uint64_t kMergeWithinNs = 10'000'000;
 constexpr std::uint64_t kSettleAfterNs = 1'000'000'000;
+constexpr std::size_t kEarlyRefaults = 1U << 16;
+constexpr std::uint64_t kLongestCallNs = 10'000'000'000;  // that a refault waits for
 
 // What a call that takes pages away means for the release that they were watched for.
 Fate fate_by(Syscall syscall) {
@@ -21,6 +22,21 @@ Fate fate_by(Syscall syscall) {
 }
 
 std::uint64_t since(std::uint64_t from_ns, std::uint64_t to_ns) { return to_ns > from_ns ? to_ns - from_ns : 0; }
+
+// Of the part of its chunk that was looked at.
+PageBits resident_in(const Pages& pages) {
+  PageBits resident{};
+  for (std::size_t page = 0; page < kChunkPages; ++page) {
+    if (pages.covers(page) && pages.resident(page)) resident.at(page / 64) |= std::uint64_t{1} << (page % 64);
+  }
+  return resident;
+}
+
+bool touches(const ReturnedRelease& release, const Refault& refault) {
+  const AddressRange page{refault.addr, refault.addr + kPageBytes};
+  return std::any_of(release.ranges.begin(), release.ranges.end(),
+                     [&](const AddressRange& range) { return range.overlaps(page); });
+}
 
 // Those of a call that lie in one chunk: one, or one for each of its ranges there.
 std::vector<const Pages*> pages_in(const ReturnedRelease& release, std::uint64_t chunk_addr) {
@@ -134,6 +150,7 @@ void Ledger::give_out_if_over(Slot slot) {
     if (certain != 0) give_out(release, closing, certain, closing.by);
     if (certain != closing.pages) give_out(release, closing, closing.pages - certain, std::nullopt);
   }
+  returns_.on_release_over(release.row);
   release = Release{};
   free_slots_.push_back(slot);
 }
@@ -152,7 +169,8 @@ void Ledger::give_out(const Release& release, const Closing& closing, std::uint6
 
 // Neighbours that had the same fate at the same moment are closed together.
 template <class Decide>
-void Ledger::close_pages(Process& process, PageTable::Chunk& chunk, std::size_t first, std::size_t end, Decide decide) {
+void Ledger::close_pages(Process& process, std::uint64_t chunk_addr, PageTable::Chunk& chunk, std::size_t first,
+                         std::size_t end, Decide decide) {
   for (std::size_t page = first; page < end;) {
     const Slot slot = chunk.slots[page];
     const std::optional<Ending> ending = slot == 0 ? std::nullopt : decide(page, slot);
@@ -162,6 +180,13 @@ void Ledger::close_pages(Process& process, PageTable::Chunk& chunk, std::size_t 
       std::fill(chunk.slots.begin() + static_cast<std::ptrdiff_t>(page),
                 chunk.slots.begin() + static_cast<std::ptrdiff_t>(next), 0);
       chunk.watched -= static_cast<std::uint32_t>(next - page);
+      if (ending->fate == Fate::kReclaimed && returns_.recording()) {
+        PageBits left{};
+        for (std::size_t i = page; i < next; ++i) left.at(i / 64) |= std::uint64_t{1} << (i % 64);
+        const Release& release = releases_[slot];
+        returns_.on_left(release.row, release.last_mono_ns, release.origin, chunk_addr, left, /*certain=*/true,
+                         ending->moment.to_ns);
+      }
       close(process, slot, next - page, *ending);
     }
     page = next;
@@ -210,7 +235,7 @@ void Ledger::apply(Process& process, const ReturnedRelease& release, const Addre
     const AddressRange part = range.intersection({chunk_addr, chunk_addr + kChunkBytes});
     const std::vector<const Pages*> in_chunk = pages_in(release, chunk_addr);
     const std::size_t first = page_in_chunk(part.begin);
-    close_pages(process, chunk, first, first + part.bytes() / kPageBytes,
+    close_pages(process, chunk_addr, chunk, first, first + part.bytes() / kPageBytes,
                 [&](std::size_t page, Slot slot) -> std::optional<Ending> {
                   const auto covering =
                       std::find_if(in_chunk.begin(), in_chunk.end(), [&](const Pages* p) { return p->covers(page); });
@@ -292,12 +317,15 @@ void Ledger::on_returned(const AssembledCall& call, const RowOrigin& origin) {
   if (!call.release || call.release->ranges.empty()) return;
   const ReturnedRelease& release = *call.release;
   const Effect effect = effect_of_release(release.call, release.ret, release.before, release.after);
+  const auto known = processes_.find(call.row.pid);
+  if (known != processes_.end()) take_refaults_before(known->second, release);
   if (effect == Effect::kNone) return;
   Process& process = processes_[call.row.pid];
   count_overhang(process, release.end_ns);
   if (effect != Effect::kPartlyTaken) {
     for (const AddressRange& range : release.ranges) apply(process, release, range);
   }
+  forget_what_left(call.row.pid, release);
   if (effect == Effect::kLazilyFreed) {
     const bool any = std::any_of(release.pages.begin(), release.pages.end(), [](const Pages& pages) {
       return std::any_of(pages.resident_bits.begin(), pages.resident_bits.end(), [](auto word) { return word != 0; });
@@ -318,12 +346,99 @@ void Ledger::on_returned(const AssembledCall& call, const RowOrigin& origin) {
                    .pages = gone,
                    .delay_min_ns = 0,
                    .delay_max_ns = since(release.call.begin_ns, release.end_ns)});
+      follow_on(release, slot, effect);
     }
   }
   if (release.call.syscall == Syscall::kMremap && !call_failed(release.call, release.ret)) move_pages(process, release);
+  take_early_refaults(process, release);
+}
+
+// What the call found in its ranges of pages that had left: they had come back. And what
+// it unmaps is not waited for any more.
+void Ledger::forget_what_left(std::uint32_t pid, const ReturnedRelease& release) {
+  if (!returns_.recording()) return;
+  for (const Pages& pages : release.pages) {
+    returns_.on_found_resident(pid, pages.chunk_addr, resident_in(pages), release.call.begin_ns);
+  }
+  if (advice_of(release.call)) return;
+  for (const AddressRange& range : release.ranges) returns_.on_unmapped(pid, range);
+  if (release.call.syscall != Syscall::kMremap || call_failed(release.call, release.ret)) return;
+  returns_.on_unmapped(pid, AddressRange::of_call(release.call.args[0], release.call.args[1]));
+}
+
+void Ledger::follow_on(const ReturnedRelease& release, Slot slot, Effect effect) {
+  if (!returns_.recording() || !can_come_back(advice_of(release.call))) return;
+  const Release& of = releases_[slot];
+  for (const Pages& pages : release.pages) {
+    returns_.on_left(of.row, of.last_mono_ns, of.origin, pages.chunk_addr, resident_in(pages), effect == Effect::kTaken,
+                     release.end_ns);
+  }
+}
+
+// False if nobody waits for that page.
+bool Ledger::take_refault(Process& process, const Refault& refault) {
+  const std::uint64_t chunk_addr = chunk_of(refault.addr);
+  if (PageTable::Chunk* const chunk = process.pages.find(chunk_addr)) {
+    const std::size_t page = page_in_chunk(refault.addr);
+    const std::uint64_t now_ns = refault.stamp.mono_ns;
+    // Lazily freed, and not there: taken. In swap: written again before it was taken.
+    close_pages(process, chunk_addr, *chunk, page, page + 1, [&](std::size_t, Slot slot) -> std::optional<Ending> {
+      return Ending{refault.swapped ? Fate::kRewritten : Fate::kReclaimed,
+                    {std::min(last_seen_ns(*chunk, slot), now_ns), now_ns},
+                    Quality::kBounded};
+    });
+    process.pages.drop_if_empty(chunk_addr);
+  }
+  return returns_.on_refault(refault, weakened(Quality::kExact));
+}
+
+void Ledger::on_refault(const Refault& refault, bool under_way) {
+  const auto found = processes_.find(refault.stamp.pid);
+  if (!returns_.recording() || (found == processes_.end() && !under_way)) return;
+  Process& process = processes_[refault.stamp.pid];
+  count_overhang(process, refault.stamp.mono_ns);
+  if (!under_way) {
+    take_refault(process, refault);
+    return;
+  }
+  // What the call found, and so which release the page is of, is known when it has returned.
+  if (process.early.size() < kEarlyRefaults) {
+    process.early.push_back(refault);
+  } else {
+    ++refaults_dropped_;
+  }
+}
+
+// Those that came while the call was under way, of pages that it did not take: it found
+// them absent, or they were touched before it looked. If it unmapped them, and what was
+// touched can be what has been mapped there since, nothing is said.
+void Ledger::take_refaults_before(Process& process, const ReturnedRelease& release) {
+  const bool unmaps = !advice_of(release.call);
+  std::erase_if(process.early, [&](const Refault& refault) {
+    const std::size_t page = page_in_chunk(refault.addr);
+    if (!touches(release, refault)) return false;
+    for (const Pages* pages : pages_in(release, chunk_of(refault.addr))) {
+      if (!pages->covers(page) || !pages->resident(page)) continue;
+      if (refault.stamp.mono_ns >= pages->stamp.mono_ns) return false;
+      take_refault(process, refault);
+      return true;
+    }
+    if (!unmaps) take_refault(process, refault);
+    return true;
+  });
+}
+
+// A page can be touched again by another thread before the call that gave it back has
+// returned, and so before it is known to have left.
+void Ledger::take_early_refaults(Process& process, const ReturnedRelease& release) {
+  std::erase_if(process.early, [&](const Refault& refault) {
+    if (since(refault.stamp.mono_ns, release.end_ns) > kLongestCallNs) return true;
+    return touches(release, refault) && take_refault(process, refault);
+  });
 }
 
 void Ledger::on_look(const Pages& look, bool under_way) {
+  returns_.on_look(look, under_way);
   const auto found = processes_.find(look.stamp.pid);
   if (found == processes_.end() || under_way) return;
   Process& process = found->second;
@@ -331,12 +446,13 @@ void Ledger::on_look(const Pages& look, bool under_way) {
   if (chunk == nullptr || chunk->changed_ns >= look.begin_ns) return;
   count_overhang(process, look.stamp.mono_ns);
   const std::size_t end = std::min<std::size_t>(std::size_t{look.first_page} + look.pages, kChunkPages);
-  close_pages(process, *chunk, look.first_page, end, [&](std::size_t page, Slot slot) -> std::optional<Ending> {
-    if (look.resident(page) && look.clean(page)) return std::nullopt;
-    return Ending{is_reclaimed(look, page) ? Fate::kReclaimed : Fate::kRewritten,
-                  {last_seen_ns(*chunk, slot), look.stamp.mono_ns},
-                  Quality::kBounded};
-  });
+  close_pages(process, look.chunk_addr, *chunk, look.first_page, end,
+              [&](std::size_t page, Slot slot) -> std::optional<Ending> {
+                if (look.resident(page) && look.clean(page)) return std::nullopt;
+                return Ending{is_reclaimed(look, page) ? Fate::kReclaimed : Fate::kRewritten,
+                              {last_seen_ns(*chunk, slot), look.stamp.mono_ns},
+                              Quality::kBounded};
+              });
   if (look.pages == kChunkPages) chunk->looked_ns = look.begin_ns;
   process.pages.drop_if_empty(look.chunk_addr);
 }
@@ -351,7 +467,7 @@ void Ledger::on_process_gone(std::uint32_t pid, std::uint64_t mono_ns) {
     const std::uint64_t chunk_addr = at->first;
     PageTable::Chunk& chunk = *(at++)->second;
     // Nobody has looked since: perhaps something else had become of it before.
-    close_pages(process, chunk, 0, kChunkPages, [&](std::size_t, Slot slot) -> std::optional<Ending> {
+    close_pages(process, chunk_addr, chunk, 0, kChunkPages, [&](std::size_t, Slot slot) -> std::optional<Ending> {
       return Ending{Fate::kExited, {last_seen_ns(chunk, slot), mono_ns}, Quality::kBounded};
     });
     process.pages.drop_if_empty(chunk_addr);
@@ -359,6 +475,7 @@ void Ledger::on_process_gone(std::uint32_t pid, std::uint64_t mono_ns) {
   while (!process.growing.empty()) stop_growing(process, process.growing.begin()->second);
   give_out_delays(pid, process);
   processes_.erase(found);
+  returns_.on_process_gone(pid);
 }
 
 void Ledger::settle(std::uint64_t mono_ns) {
@@ -375,7 +492,7 @@ void Ledger::close_as_pending(std::uint32_t pid, Process& process, std::uint64_t
   count_overhang(process, mono_ns);
   for (const auto& [chunk_addr, chunk] : process.pages.chunks()) {
     const Quality quality = chunk->looked_ns != 0 ? Quality::kExact : Quality::kBounded;
-    close_pages(process, *chunk, 0, kChunkPages, [&](std::size_t, Slot) -> std::optional<Ending> {
+    close_pages(process, chunk_addr, *chunk, 0, kChunkPages, [&](std::size_t, Slot) -> std::optional<Ending> {
       return Ending{Fate::kPending, {mono_ns, mono_ns}, quality};
     });
   }
@@ -388,11 +505,13 @@ void Ledger::on_process_left(std::uint32_t pid, std::uint64_t mono_ns) {
   if (found == processes_.end()) return;
   close_as_pending(pid, found->second, mono_ns);
   processes_.erase(found);
+  returns_.on_process_gone(pid);
 }
 
 void Ledger::finish(std::uint64_t mono_ns) {
   for (auto& [pid, process] : processes_) close_as_pending(pid, process, mono_ns);
   processes_.clear();
+  returns_.finish();
 }
 
 std::uint64_t Ledger::pending_bytes(std::uint32_t pid) const {

@@ -7,6 +7,8 @@
 //           --> superseded, unmapped, exited   a later call, or the end
 //           --> pending     until the trace ends
 //
+// What has left is handed on to Returns, which follows it if that was asked for.
+//
 // One page is watched for one release at a time: the last. Conservation: the bytes of
 // a release's rows add up to its resident_bytes, always.
 //
@@ -29,6 +31,8 @@
 #include "model/event.h"
 #include "model/page_table.h"
 #include "model/reclaims.h"
+#include "model/residency.h"
+#include "model/returns.h"
 #include "model/row_origin.h"
 #include "model/rows.h"
 
@@ -38,19 +42,21 @@ class Ledger {
  public:
   // Rows are given to the sink without released_ts_ns and cause: the ledger knows no UTC,
   // and the frames may still have to come.
-  class Sink {
+  class Sink : public Returns::Sink {
    public:
-    virtual ~Sink() = default;
-    virtual void on_release(ReleaseRow row, const RowOrigin& origin) = 0;
     // When the process is gone, or the trace over: the delays of all that it released.
     virtual void on_delays(std::uint32_t pid, const DelaysByKind& delays, double overhang_byte_seconds) = 0;
   };
 
-  explicit Ledger(Sink& sink) : sink_(sink) { releases_.emplace_back(); }  // slot 0 is nobody
+  explicit Ledger(Sink& sink) : sink_(sink), returns_(sink) { releases_.emplace_back(); }  // slot 0 is nobody
+
+  // What is touched again after it left is followed from here on.
+  void record_returns() { returns_.record(); }
 
   void on_returned(const AssembledCall& call, const RowOrigin& origin);
   // `under_way`: a call of the process that touches the chunk has begun and not ended.
   void on_look(const Pages& look, bool under_way);
+  void on_refault(const Refault& refault, bool under_way);
   void on_reclaim(const Reclaim& reclaim) { reclaims_.add(reclaim); }
   // It exited or became another program.
   void on_process_gone(std::uint32_t pid, std::uint64_t mono_ns);
@@ -66,6 +72,12 @@ class Ledger {
   std::uint64_t pending_bytes(std::uint32_t pid) const;
   // Chunks that hold watched pages: where to look.
   std::vector<std::uint64_t> watched_chunks(std::uint32_t pid) const;
+
+  // The same for pages that have left and may have come back.
+  std::vector<std::uint64_t> left_chunks(std::uint32_t pid) const { return returns_.chunks(pid); }
+  // Pages that were touched before the call that gave them back had returned, and for
+  // which there was no room to wait for it.
+  std::uint64_t refaults_dropped() const { return refaults_dropped_; }
 
   // Releases whose rows did not add up: a bug in here, never an input's fault.
   std::uint64_t not_conserved() const { return not_conserved_; }
@@ -101,6 +113,7 @@ class Ledger {
     double overhang_page_ns = 0;   // released yet resident, integrated over time
     DelaysByKind delays;
     std::map<std::uint32_t, Slot> growing;  // tid -> the release its next call may join
+    std::vector<Refault> early;             // of pages that calls under way are giving back
   };
 
   struct Ending {
@@ -116,7 +129,13 @@ class Ledger {
   void move_pages(Process& process, const ReturnedRelease& release);
   // `decide`(page, slot): what became of a watched page, if anything.
   template <class Decide>
-  void close_pages(Process& process, PageTable::Chunk& chunk, std::size_t first, std::size_t end, Decide decide);
+  void close_pages(Process& process, std::uint64_t chunk_addr, PageTable::Chunk& chunk, std::size_t first,
+                   std::size_t end, Decide decide);
+  bool take_refault(Process& process, const Refault& refault);
+  void take_refaults_before(Process& process, const ReturnedRelease& release);
+  void take_early_refaults(Process& process, const ReturnedRelease& release);
+  void follow_on(const ReturnedRelease& release, Slot slot, Effect effect);
+  void forget_what_left(std::uint32_t pid, const ReturnedRelease& release);
   void close_as_pending(std::uint32_t pid, Process& process, std::uint64_t mono_ns);
   void close(Process& process, Slot slot, std::uint64_t pages, const Ending& ending);
   void add_closing(Process& process, Slot slot, const Closing& closing);
@@ -134,8 +153,10 @@ class Ledger {
   std::vector<Release> releases_;
   std::vector<Slot> free_slots_;
   Reclaims reclaims_;
+  Returns returns_;
   std::uint64_t last_release_id_ = 0;
   std::uint64_t not_conserved_ = 0;
+  std::uint64_t refaults_dropped_ = 0;
   bool after_loss_ = false;
 };
 

@@ -91,6 +91,8 @@ std::string_view fate_name(Fate fate) {
       return "exited";
     case Fate::kPending:
       return "pending";
+    case Fate::kRefaulted:
+      return "refaulted";
   }
   return "";
 }
@@ -109,6 +111,8 @@ std::string_view reclaimer_name(Reclaimer reclaimer) {
       return "other";
     case Reclaimer::kSelf:
       return "self";
+    case Reclaimer::kKhugepaged:
+      return "khugepaged";
   }
   return "";
 }
@@ -140,6 +144,10 @@ std::string advice_name(std::int32_t advice) {
 std::string_view comm_text(const Comm& comm) {
   const auto* const end = std::find(comm.begin(), comm.end(), '\0');
   return {comm.begin(), end};
+}
+
+bool can_come_back(std::optional<std::int32_t> advice) {
+  return gives_back(advice) || advice == kMadvRemove || advice == kMadvPageout || advice == kMadvDontneedLocked;
 }
 
 bool gives_back(std::optional<std::int32_t> advice) {

@@ -29,6 +29,10 @@ bool is_errno(std::int64_t ret);
 // MADV_DONTNEED or MADV_FREE: what Go's runtime gives memory of its heap back with.
 bool gives_back(std::optional<std::int32_t> advice);
 
+// After these the same address can be touched again, and the page comes back; as
+// can_come_back() of the kernel side.
+bool can_come_back(std::optional<std::int32_t> advice);
+
 // The values that the model itself looks at (uapi/asm-generic/mman-common.h).
 inline constexpr std::int32_t kMadvDontneed = 4;
 inline constexpr std::int32_t kMadvFree = 8;

@@ -76,8 +76,12 @@ enum class Fate : std::uint8_t {
   kUnmapped,
   kExited,   // the process ended, or became another program
   kPending,  // still in RSS when the trace ended, or the process left the watched cgroup
+  // Of stage `return`, and in no sum of those above.
+  kRefaulted,  // left RSS and was touched again
 };
-inline constexpr std::size_t kFates = 7;
+inline constexpr std::size_t kFates = 7;  // of stage `leave`
+
+constexpr bool is_return(Fate fate) { return fate == Fate::kRefaulted; }
 
 // One row of releases.csv: one fate of one release. A release's `bytes` of stage
 // `leave` add up to its resident_bytes.

@@ -16,6 +16,7 @@
 #include "model/event.h"
 #include "model/go_side.h"
 #include "model/group_counters.h"
+#include "model/returns.h"
 #include "model/rows.h"
 
 namespace madvtrace {
@@ -59,6 +60,7 @@ struct ProcessTotals {
   std::optional<std::uint64_t> largest_rss_bytes;
   std::optional<std::uint64_t> lazyfree_at_start_bytes;
   DelaysByKind delays;
+  ReturnTotals returns;  // what was touched again after it had left; only if that was recorded
   GoProgram go;
   std::optional<GoHeap> go_baseline;           // at the first sample after a collection in this trace
   GoSide go_side;                              // idle in the Go heap until it is given back

@@ -123,6 +123,12 @@ void Trace::on_delays(std::uint32_t pid, const DelaysByKind& delays, double over
   totals.overhang_byte_seconds += overhang_byte_seconds;
 }
 
+void Trace::on_returns(std::uint32_t pid, const ReturnTotals& returns) { process(pid).returns.add(returns); }
+
+void Trace::on(const Refault& event) {
+  ledger_.on_refault(event, calls_.under_way(event.stamp.pid, {event.addr, event.addr + kPageBytes}));
+}
+
 void Trace::on(const Pages& event) {
   if (!event.on_demand) {
     calls_.on_pages(event);
@@ -247,6 +253,7 @@ void Trace::on(const Exit& event) {
 void Trace::on(const RunInfo& event) {
   totals_.info = event;
   totals_.has_info = true;
+  if (event.records_refaults()) ledger_.record_returns();
   utc_minus_mono_ns_ = static_cast<std::int64_t>(event.started_utc_ns - event.started_mono_ns);
 }
 
@@ -383,6 +390,7 @@ void Trace::finish() {
   }
   ledger_.finish(std::max(last_mono_ns_, totals_.end ? totals_.end->ended_mono_ns : 0));
   if (ledger_.not_conserved() != 0) totals_.lost["ledger_not_conserved"] += ledger_.not_conserved();
+  if (ledger_.refaults_dropped() != 0) totals_.lost["refaults_unmatched"] += ledger_.refaults_dropped();
   held_.finish();
   stacks_.finish();
   for (ProcessTotals& totals : totals_.processes) totals.go_side.finish();

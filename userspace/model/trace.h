@@ -43,6 +43,7 @@ class Trace : private Ledger::Sink, private HeldRows::Sink {
   void on(const ReleaseEnd& event);
   void on(const PlainCall& event);
   void on(const Pages& event);
+  void on(const Refault& event);
   void on(const Stack& event);
   void on(const Fork& event);
   void on(const Join& event);
@@ -65,6 +66,7 @@ class Trace : private Ledger::Sink, private HeldRows::Sink {
 
   void on_release(ReleaseRow row, const RowOrigin& origin) override;
   void on_delays(std::uint32_t pid, const DelaysByKind& delays, double overhang_byte_seconds) override;
+  void on_returns(std::uint32_t pid, const ReturnTotals& totals) override;
   void give_out(const CallRow& row, std::size_t process) override;
   void give_out(const ReleaseRow& row) override;
   void notice(const Stamp& stamp);

@@ -7,6 +7,7 @@
 #include "model/names.h"
 #include "model/verdict.h"
 #include "model/waterfall.h"
+#include "sinks/summary_returns.h"
 #include "sinks/verdict_text.h"
 
 namespace madvtrace {
@@ -105,7 +106,7 @@ Json go_side_json(const GoSide& side) {
           {"quality", quality_name(Quality::kSampled)}};
 }
 
-Json process_json(const ProcessTotals& process) {
+Json process_json(const ProcessTotals& process, const RunInfo& info) {
   Json json;
   json["pid"] = process.pid;
   json["start_ts_ns"] = process.start_ts_ns == 0 ? Json(nullptr) : Json(process.start_ts_ns);
@@ -145,6 +146,7 @@ Json process_json(const ProcessTotals& process) {
   json["pending_bytes"] = or_null(process.pending_bytes);
   json["overhang_byte_seconds"] = static_cast<std::uint64_t>(process.overhang_byte_seconds);
   json["delays"] = delays_json(process.delays);
+  if (info.records_refaults()) json["returns"] = returns_json(process.returns, info.fault_ns);
   return json;
 }
 
@@ -205,13 +207,18 @@ std::string summary_json(const RunTotals& totals) {
   json["started_ts_ns"] = totals.info.started_utc_ns;
   json["duration_ns"] = totals.end ? Json(totals.duration_ns) : Json(nullptr);
   json["processes"] = Json::array();
-  for (const ProcessTotals& process : totals.processes) json["processes"].push_back(process_json(process));
+  for (const ProcessTotals& process : totals.processes) json["processes"].push_back(process_json(process, totals.info));
   json["totals"] = {{"event_rows", totals.call_rows}, {"calls", calls_json(sum_of_processes(totals))}};
   DelaysByKind delays;
   for (const ProcessTotals& process : totals.processes) {
     for (const auto& [kind, part] : process.delays) delays[kind].add(part);
   }
   json["delays"] = delays_json(delays);
+  if (totals.info.records_refaults()) {
+    ReturnTotals returns;
+    for (const ProcessTotals& process : totals.processes) returns.add(process.returns);
+    json["returns"] = returns_json(returns, totals.info.fault_ns);
+  }
   if (totals.group) json["group"] = group_json(totals);
   json["lost"] = totals.lost;
   if (json["lost"].is_null()) json["lost"] = Json::object();

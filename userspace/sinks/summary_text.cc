@@ -15,6 +15,7 @@
 #include "sinks/paragraph.h"
 #include "sinks/summary_go.h"
 #include "sinks/summary_group.h"
+#include "sinks/summary_returns.h"
 #include "sinks/summary_table.h"
 #include "sinks/verdict_text.h"
 
@@ -157,7 +158,7 @@ void write_releases(Out to, const ProcessTotals& process) {
   }
 }
 
-void write_process(Out to, const ProcessTotals& process) {
+void write_process(Out to, const ProcessTotals& process, const RunInfo& info) {
   fmt::format_to(to, "\n{} (pid {}{}{})\n", process.comm.empty() ? "?" : printable(process.comm), process.pid,
                  process.exe.empty() ? "" : ", ", printable(process.exe));
   fmt::format_to(to, "{}", go_program_text(process));
@@ -166,6 +167,7 @@ void write_process(Out to, const ProcessTotals& process) {
   fmt::format_to(to, "{}", waterfall_text(process));
   write_calls(to, process);
   write_releases(to, process);
+  if (info.records_refaults()) fmt::format_to(to, "{}", returns_text(process.returns, info.fault_ns));
   fmt::format_to(to, "{}{}", go_side_text(process), paragraph(verdict_text(process)));
   if (process.ended && process.wait_status) {
     fmt::format_to(to, "  It {} during the trace.\n", how_it_ended(*process.wait_status));
@@ -182,7 +184,7 @@ void write_processes(Out to, const RunTotals& totals) {
   std::stable_sort(order.begin(), order.end(), [](const ProcessTotals* a, const ProcessTotals* b) {
     return given_back_bytes(a->calls) > given_back_bytes(b->calls);
   });
-  for (const ProcessTotals* process : order) write_process(to, *process);
+  for (const ProcessTotals* process : order) write_process(to, *process, totals.info);
 }
 
 void write_lost(Out to, const RunTotals& totals) {

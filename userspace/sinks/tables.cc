@@ -61,7 +61,7 @@ void append_line(std::string& out, const ReleaseRow& row) {
   line.number(row.range.bytes());
   line.number(row.resident_bytes);
   line.number(row.released_ts_ns);
-  line.plain("leave");
+  line.plain(is_return(row.fate) ? "return" : "leave");
   line.plain(fate_name(row.fate));
   line.number(row.bytes);
   line.number(row.delay_min_ns);

@@ -33,16 +33,16 @@ struct Body {
 };
 
 Body body_of(const RunInfo& e) {
-  return {CollectorKind::kRunInfo,
-          {},
-          {{"version", e.version},
-           {"kernel", e.kernel},
-           {"tier", e.tier},
-           {"argv", e.argv},
-           {"labels", e.labels},
-           {"capabilities", e.capabilities},
-           {"started_mono_ns", e.started_mono_ns},
-           {"started_utc_ns", e.started_utc_ns}}};
+  Json json{{"version", e.version},
+            {"kernel", e.kernel},
+            {"tier", e.tier},
+            {"argv", e.argv},
+            {"labels", e.labels},
+            {"capabilities", e.capabilities},
+            {"started_mono_ns", e.started_mono_ns},
+            {"started_utc_ns", e.started_utc_ns}};
+  if (e.fault_ns) json["fault_ns"] = *e.fault_ns;
+  return {CollectorKind::kRunInfo, {}, std::move(json)};
 }
 
 Body body_of(const ClockAnchor& e) {
@@ -258,7 +258,8 @@ std::optional<Event> event_of(CollectorKind kind, const Stamp& stamp, const Json
                      .labels = get_text_map(json, "labels"),
                      .capabilities = get_text_map(json, "capabilities"),
                      .started_mono_ns = get_u64(json, "started_mono_ns"),
-                     .started_utc_ns = get_u64(json, "started_utc_ns")};
+                     .started_utc_ns = get_u64(json, "started_utc_ns"),
+                     .fault_ns = get_optional(json, "fault_ns")};
     case CollectorKind::kClockAnchor:
       return ClockAnchor{.utc_minus_mono_ns = get_i64(json, "utc_minus_mono_ns")};
     case CollectorKind::kProcessInfo:

@@ -108,10 +108,20 @@ Decoded decode_pages(RecordBytes record) {
               .chunk_addr = pages->chunk_addr,
               .first_page = pages->first_page,
               .pages = pages->pages,
-              .on_demand = (pages->flags & WIRE_PAGES_ON_DEMAND) != 0};
+              .on_demand = (pages->flags & WIRE_PAGES_ON_DEMAND) != 0,
+              .huge = (pages->flags & WIRE_PAGES_HUGE) != 0};
   std::copy(std::begin(pages->resident), std::end(pages->resident), event.resident_bits.begin());
   std::copy(std::begin(pages->clean), std::end(pages->clean), event.clean_bits.begin());
   return {.event = event};
+}
+
+Decoded decode_refault(RecordBytes record) {
+  const auto refault = read_whole<wire_refault>(record);
+  if (!refault) return bad(DecodeError::kTruncated);
+  if (refault->addr % kPageBytes != 0 || refault->addr > UINT64_MAX - kPageBytes) return bad(DecodeError::kField);
+  return {.event = Refault{.stamp = stamp_of(refault->header),
+                           .addr = refault->addr,
+                           .swapped = (refault->flags & WIRE_REFAULT_SWAPPED) != 0}};
 }
 
 Decoded decode_stack(RecordBytes record) {
@@ -214,6 +224,8 @@ Decoded decode_record(RecordBytes record) {
       return decode_call(record, /*is_begin=*/false);
     case WIRE_PAGES:
       return decode_pages(record);
+    case WIRE_REFAULT:
+      return decode_refault(record);
     case WIRE_STACK:
       return decode_stack(record);
     case WIRE_FORK:
