@@ -36,6 +36,8 @@ const struct wire_pages* anchor_wire_pages __attribute__((unused));
 const struct wire_gc* anchor_wire_gc __attribute__((unused));
 const struct wire_member* anchor_wire_member __attribute__((unused));
 const struct wire_refault* anchor_wire_refault __attribute__((unused));
+const struct wire_reclaimed* anchor_wire_reclaimed __attribute__((unused));
+const struct wire_rss* anchor_wire_rss __attribute__((unused));
 
 /* uapi/asm-generic/mman-common.h, uapi/linux/mman.h */
 #define MAP_FIXED 0x10

@@ -27,7 +27,7 @@
 #define WIRE_ASSERT_SIZE(type, bytes) _Static_assert(sizeof(type) == (bytes), #type)
 #endif
 
-#define WIRE_VERSION 4
+#define WIRE_VERSION 5
 
 #define WIRE_COMM_BYTES 16  /* TASK_COMM_LEN */
 #define WIRE_STACK_DEPTH 64 /* frames kept of a user stack, leaf first */
@@ -50,7 +50,10 @@ enum wire_kind {
   WIRE_JOIN = 12,         /* struct wire_member: a process of the watched cgroup is traced from here on */
   WIRE_LEAVE = 13,        /* struct wire_member: it is not any more */
   WIRE_REFAULT = 14,      /* struct wire_refault: a page that was given back is touched again */
-  WIRE_KERNEL_KINDS = 15,
+  WIRE_RECLAIMED = 15,    /* struct wire_reclaimed: a lazily freed page is taken, at this moment */
+  WIRE_RSS_BEGIN = 16,    /* struct wire_rss: what an address space has in RSS; changes are counted from here */
+  WIRE_RSS_CHANGES = 17,  /* struct wire_rss: what has changed since, and by whom */
+  WIRE_KERNEL_KINDS = 18,
   WIRE_COLLECTOR_FIRST = 64,
 };
 
@@ -191,6 +194,55 @@ struct wire_refault {
 };
 WIRE_ASSERT_SIZE(struct wire_refault, 32 + 16);
 
+/* Who reclaims. Also the index of the kernel side's sums of reclaimed pages. */
+enum wire_reclaimer {
+  WIRE_RECLAIM_KSWAPD = 0, /* runs, not pages: it does not say how many it took */
+  WIRE_RECLAIM_MEMCG = 1,  /* for a limit of a group, or because it was asked to (memory.reclaim) */
+  WIRE_RECLAIM_DIRECT = 2,
+  WIRE_RECLAIM_DAMON = 3,
+  WIRE_RECLAIM_OTHER = 4, /* node reclaim; MADV_PAGEOUT by a process that is no target */
+  WIRE_RECLAIM_SELF = 5,  /* targets that reclaimed, for whomever: which of them is in struct wire_target */
+  WIRE_RECLAIMERS = 6,
+};
+
+/* Lazily freed pages of a target that the kernel has just dropped (try_to_unmap_one() has
+ * returned true), and that are absent now. Only where that function can be hooked. What
+ * finds no room here is found gone by a look. */
+struct wire_reclaimed {
+  struct wire_header header; /* pid: whose pages; tid: 0 */
+  __u64 addr;                /* multiple of 4 KiB */
+  __u32 pages;               /* of one folio, from there on */
+  __u32 by;                  /* enum wire_reclaimer */
+};
+WIRE_ASSERT_SIZE(struct wire_reclaimed, 32 + 16);
+
+/* Why RSS changes: as the kernel counts it (the rss_stat tracepoint), by who is running.
+ * What leaves at the end of a process or in an exec is not among them: all that is left. */
+enum wire_rss_cause {
+  WIRE_RSS_FAULT = 0,      /* the process itself, outside of the traced calls; of what comes: also inside */
+  WIRE_RSS_RELEASE = 1,    /* inside of a traced call */
+  WIRE_RSS_KHUGEPAGED = 2, /* made huge pages of small ones and of holes */
+  WIRE_RSS_OOM_REAPER = 3,
+  WIRE_RSS_OTHER = 4,   /* another process (process_madvise, ptrace), another kernel thread (ksmd) */
+  WIRE_RSS_RECLAIM = 5, /* this and the following: + enum wire_reclaimer */
+  WIRE_RSS_CAUSES = 5 + 6,
+};
+
+#define WIRE_RSS_MEMBERS 4 /* MM_FILEPAGES, MM_ANONPAGES, MM_SWAPENTS, MM_SHMEMPAGES: linux/mm_types_task.h */
+
+/* Pages of one address space, by member. WIRE_RSS_BEGIN: what it has, in gained_pages; all
+ * else is 0. WIRE_RSS_CHANGES: of one cause, since that WIRE_RSS_BEGIN; a cause without
+ * changes has none. The sum over all causes is exact but for changes under way; between
+ * causes a few pages can be mixed up when two CPUs change RSS at the same moment. */
+struct wire_rss {
+  struct wire_header header; /* pid: whose; tid: 0 */
+  __u32 cause;               /* enum wire_rss_cause */
+  __u32 reserved;
+  __u64 gained_pages[WIRE_RSS_MEMBERS];
+  __u64 lost_pages[WIRE_RSS_MEMBERS];
+};
+WIRE_ASSERT_SIZE(struct wire_rss, 32 + 8 + 2 * 32);
+
 /* header.size covers `depth` addresses only, not the whole array. */
 struct wire_stack {
   struct wire_header header;
@@ -301,7 +353,10 @@ enum wire_loss {
   WIRE_LOST_GC_RING = 10,        /* no room for the start or the end of a collection */
   WIRE_LOST_REFAULT_RING = 11,   /* no room to say that a page was touched again */
   WIRE_LOST_RELEASED_TABLE = 12, /* no room to remember which pages of 2 MiB were given back */
-  WIRE_LOSSES = 13,
+  WIRE_LOST_RECLAIMED_RING = 13, /* no room to say when a page was reclaimed: only within an interval */
+  WIRE_LOST_RSS_RING = 14,       /* no room to say what has changed RSS */
+  WIRE_LOST_RSS_TABLE = 15,      /* no room to count what changes RSS of a process */
+  WIRE_LOSSES = 16,
 };
 
 /* One job of the on-demand page walker, in the array that it shares with user
@@ -320,20 +375,16 @@ struct wire_walk_job {
 };
 WIRE_ASSERT_SIZE(struct wire_walk_job, 32 + 48);
 
+/* The argument of tell_rss: of this process, by records in the ring. */
+struct wire_rss_request {
+  __u32 pid;
+  __u32 reserved;
+};
+WIRE_ASSERT_SIZE(struct wire_rss_request, 8);
+
 /* The cookie of an attached on_gc_start_enter. */
 enum wire_gc_cookie {
   WIRE_GC_TRIGGER_IN_DI = 1, /* the trigger is the fourth argument, in a register (amd64, Go 1.19+) */
-};
-
-/* Who reclaims: the index of the kernel side's sums of pages. */
-enum wire_reclaimer {
-  WIRE_RECLAIM_KSWAPD = 0, /* runs, not pages: it does not say how many it took */
-  WIRE_RECLAIM_MEMCG = 1,  /* for a limit of a group, or because it was asked to (memory.reclaim) */
-  WIRE_RECLAIM_DIRECT = 2,
-  WIRE_RECLAIM_DAMON = 3,
-  WIRE_RECLAIM_OTHER = 4, /* node reclaim; MADV_PAGEOUT by a process that is no target */
-  WIRE_RECLAIM_SELF = 5,  /* targets that reclaimed, for whomever: which of them is in struct wire_target */
-  WIRE_RECLAIMERS = 6,
 };
 
 /* The argument of leave_out: this process, if it still runs the program that was looked at. */

@@ -25,9 +25,10 @@ namespace {
 
 // Indexed by enum wire_loss. Documented in docs/csv-schema.md.
 constexpr std::array<const char*, WIRE_LOSSES> kLossNames{
-    "call_ring_full",     "end_ring_full",     "range_ring_full",    "stack_ring_full",  "process_ring_full",
-    "inflight_no_memory", "target_table_full", "stack_unreadable",   "page_walk_failed", "pages_ring_full",
-    "gc_ring_full",       "refault_ring_full", "released_table_full"};
+    "call_ring_full",      "end_ring_full",       "range_ring_full",   "stack_ring_full",
+    "process_ring_full",   "inflight_no_memory",  "target_table_full", "stack_unreadable",
+    "page_walk_failed",    "pages_ring_full",     "gc_ring_full",      "refault_ring_full",
+    "released_table_full", "reclaimed_ring_full", "rss_ring_full",     "rss_table_full"};
 
 // The collector is woken when a sixteenth of the ring is full.
 constexpr std::uint64_t kWakeupFraction = 16;

@@ -116,6 +116,44 @@ struct Refault {
   bool swapped = false;  // it is in swap, where no release but MADV_PAGEOUT puts a page
 };
 
+// As enum wire_reclaimer; the last reclaims nothing, it brings pages back.
+enum class Reclaimer : std::uint8_t { kKswapd, kMemcg, kDirect, kDamon, kOther, kSelf, kKhugepaged };
+
+// Lazily freed pages left RSS at this very moment.
+struct Reclaimed {
+  Stamp stamp;  // whose they are
+  std::uint64_t addr = 0;
+  std::uint32_t pages = 0;
+  Reclaimer by = Reclaimer::kKswapd;
+};
+
+// Pages of an address space, as the kernel counts them (fs/proc/task_mmu.c): RSS is all
+// but those in swap.
+struct RssPages {
+  std::uint64_t file = 0;
+  std::uint64_t anon = 0;
+  std::uint64_t swap = 0;
+  std::uint64_t shmem = 0;
+};
+
+// What changes of it are counted from.
+struct RssBegin {
+  Stamp stamp;
+  RssPages pages;
+};
+
+// Why RSS changes, as enum wire_rss_cause; kExit is the model's own conclusion.
+enum class RssCause : std::uint8_t { kFault, kRelease, kKhugepaged, kOomReaper, kOther, kReclaim, kExit };
+
+// Of one cause, since RssBegin.
+struct RssChanges {
+  Stamp stamp;
+  RssCause cause = RssCause::kFault;
+  std::optional<Reclaimer> by;  // of kReclaim
+  RssPages gained;
+  RssPages lost;
+};
+
 struct Stack {
   Stamp stamp;
   std::uint64_t stack_key = 0;
@@ -187,7 +225,7 @@ struct Exit {
 struct RunInfo {
   std::string version;
   std::string kernel;
-  std::string tier;
+  std::string tier;  // "base", "refaults", "exact" or "refaults+exact"
   std::vector<std::string> argv;
   std::map<std::string, std::string> labels;
   std::map<std::string, std::string> capabilities;  // name -> "yes", or why not
@@ -195,7 +233,8 @@ struct RunInfo {
   std::uint64_t started_utc_ns = 0;
   std::optional<std::uint64_t> fault_ns;  // CPU time that a fault of the collector's own took; if refaults are recorded
 
-  bool records_refaults() const { return tier == "refaults"; }
+  bool records_refaults() const { return tier.find("refaults") != std::string::npos; }
+  bool records_rss() const { return tier.find("exact") != std::string::npos; }
 };
 
 // UTC = CLOCK_MONOTONIC + offset, from here on: NTP may step it during a trace.
@@ -328,9 +367,6 @@ struct Frames {
   std::optional<Cause> cause;
 };
 
-// As enum wire_reclaimer; the last reclaims nothing, it brings pages back.
-enum class Reclaimer : std::uint8_t { kKswapd, kMemcg, kDirect, kDamon, kOther, kSelf, kKhugepaged };
-
 // Somebody reclaimed between from_ns and to_ns, somewhere on the machine.
 struct Reclaim {
   Reclaimer by = Reclaimer::kKswapd;
@@ -359,8 +395,8 @@ struct RunEnd {
   std::uint64_t self_max_rss_bytes = 0;
 };
 
-using Event = std::variant<ReleaseBegin, ReleaseRange, ReleaseEnd, PlainCall, Pages, Refault, Stack, Fork, Join, Leave,
-                           GcMark, Exec, Exit, RunInfo, ClockAnchor, ProcessInfo, Sample, Frames, Reclaim, Loss,
-                           CommandEnd, RunEnd, GroupInfo, GroupSample, LeftOut>;
+using Event = std::variant<ReleaseBegin, ReleaseRange, ReleaseEnd, PlainCall, Pages, Refault, Reclaimed, RssBegin,
+                           RssChanges, Stack, Fork, Join, Leave, GcMark, Exec, Exit, RunInfo, ClockAnchor, ProcessInfo,
+                           Sample, Frames, Reclaim, Loss, CommandEnd, RunEnd, GroupInfo, GroupSample, LeftOut>;
 
 }  // namespace madvtrace

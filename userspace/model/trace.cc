@@ -129,6 +129,10 @@ void Trace::on(const Refault& event) {
   ledger_.on_refault(event, calls_.under_way(event.stamp.pid, {event.addr, event.addr + kPageBytes}));
 }
 
+void Trace::on(const Reclaimed&) {}
+void Trace::on(const RssBegin&) {}
+void Trace::on(const RssChanges&) {}
+
 void Trace::on(const Pages& event) {
   if (!event.on_demand) {
     calls_.on_pages(event);

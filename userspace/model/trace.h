@@ -44,6 +44,9 @@ class Trace : private Ledger::Sink, private HeldRows::Sink {
   void on(const PlainCall& event);
   void on(const Pages& event);
   void on(const Refault& event);
+  void on(const Reclaimed& event);
+  void on(const RssBegin& event);
+  void on(const RssChanges& event);
   void on(const Stack& event);
   void on(const Fork& event);
   void on(const Join& event);

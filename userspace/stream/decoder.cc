@@ -124,6 +124,46 @@ Decoded decode_refault(RecordBytes record) {
                            .swapped = (refault->flags & WIRE_REFAULT_SWAPPED) != 0}};
 }
 
+Decoded decode_reclaimed(RecordBytes record) {
+  const auto reclaimed = read_whole<wire_reclaimed>(record);
+  if (!reclaimed) return bad(DecodeError::kTruncated);
+  const bool is_range = reclaimed->addr % kPageBytes == 0 && reclaimed->pages != 0 &&
+                        reclaimed->addr <= UINT64_MAX - std::uint64_t{reclaimed->pages} * kPageBytes;
+  if (!is_range || reclaimed->by >= WIRE_RECLAIMERS) return bad(DecodeError::kField);
+  return {.event = Reclaimed{.stamp = stamp_of(reclaimed->header),
+                             .addr = reclaimed->addr,
+                             .pages = reclaimed->pages,
+                             .by = static_cast<Reclaimer>(reclaimed->by)}};
+}
+
+RssPages rss_pages_of(const __u64 (&members)[WIRE_RSS_MEMBERS]) {
+  return {.file = members[0], .anon = members[1], .swap = members[2], .shmem = members[3]};
+}
+
+bool plausible(const __u64 (&members)[WIRE_RSS_MEMBERS]) {
+  // Of what has come and gone since the trace began: more than fits an address space.
+  constexpr std::uint64_t kMost = std::uint64_t{1} << 51;
+  return std::all_of(std::begin(members), std::end(members), [](std::uint64_t pages) { return pages <= kMost; });
+}
+
+Decoded decode_rss(RecordBytes record, bool is_begin) {
+  const auto rss = read_whole<wire_rss>(record);
+  if (!rss) return bad(DecodeError::kTruncated);
+  if (!plausible(rss->gained_pages) || !plausible(rss->lost_pages) || rss->cause >= WIRE_RSS_CAUSES) {
+    return bad(DecodeError::kField);
+  }
+  const Stamp stamp = stamp_of(rss->header);
+  if (is_begin) return {.event = RssBegin{.stamp = stamp, .pages = rss_pages_of(rss->gained_pages)}};
+  RssChanges changes{.stamp = stamp, .gained = rss_pages_of(rss->gained_pages), .lost = rss_pages_of(rss->lost_pages)};
+  if (rss->cause >= WIRE_RSS_RECLAIM) {
+    changes.cause = RssCause::kReclaim;
+    changes.by = static_cast<Reclaimer>(rss->cause - WIRE_RSS_RECLAIM);
+  } else {
+    changes.cause = static_cast<RssCause>(rss->cause);
+  }
+  return {.event = changes};
+}
+
 Decoded decode_stack(RecordBytes record) {
   constexpr std::size_t kFixed = sizeof(wire_stack) - sizeof(wire_stack::addresses);
   if (record.size() < kFixed || record.size() > sizeof(wire_stack)) return bad(DecodeError::kTruncated);
@@ -226,6 +266,12 @@ Decoded decode_record(RecordBytes record) {
       return decode_pages(record);
     case WIRE_REFAULT:
       return decode_refault(record);
+    case WIRE_RECLAIMED:
+      return decode_reclaimed(record);
+    case WIRE_RSS_BEGIN:
+      return decode_rss(record, /*is_begin=*/true);
+    case WIRE_RSS_CHANGES:
+      return decode_rss(record, /*is_begin=*/false);
     case WIRE_STACK:
       return decode_stack(record);
     case WIRE_FORK:
