@@ -27,6 +27,7 @@ enum {
   BPF_NOEXIST = 1,
   BPF_MAP_TYPE_HASH = 1,
   BPF_MAP_TYPE_ARRAY = 2,
+  BPF_MAP_TYPE_PERCPU_HASH = 5,
   BPF_MAP_TYPE_PERCPU_ARRAY = 6,
   BPF_MAP_TYPE_LRU_HASH = 9,
   BPF_MAP_TYPE_RINGBUF = 27,
@@ -38,6 +39,7 @@ enum {
   BPF_RB_NO_WAKEUP = 1,
   BPF_RB_FORCE_WAKEUP = 2,
   BPF_RB_AVAIL_DATA = 0,
+  BPF_RB_RING_SIZE = 1,
 };
 
 /* What a syscall tracepoint passes: user ABI, as in its `format` file, so not
@@ -83,12 +85,32 @@ struct file {
   struct inode* f_inode;
 };
 
+/* Since 6.2. */
+struct percpu_counter {
+  __s64 count;
+  __s32* counters; /* __percpu */
+};
+
 struct mm_struct {
+  struct percpu_counter rss_stat[4];
   void* pgd;
   struct file* exe_file;
   unsigned long start_brk;
   unsigned long brk;
   unsigned long def_flags;
+};
+
+/* Before 6.2. */
+struct mm_rss_stat {
+  __s64 count[4];
+};
+
+struct mm_struct___before_6_2 {
+  struct mm_rss_stat rss_stat;
+};
+
+struct bpf_array {
+  void* pptrs[0];
 };
 
 typedef struct {
@@ -158,10 +180,28 @@ struct task_struct {
 };
 
 struct vm_area_struct {
+  struct mm_struct* vm_mm;
   unsigned long vm_start;
   unsigned long vm_end;
   unsigned long vm_flags;
   struct file* vm_file;
+};
+
+enum pageflags { PG_swapbacked, PG_head };
+
+struct folio {
+  unsigned long flags;
+  void* mapping;
+  unsigned int _folio_nr_pages;
+  unsigned int _nr_pages; /* its name since 6.15 */
+};
+
+typedef struct {
+  unsigned long f;
+} memdesc_flags_t;
+
+struct folio___since_6_18 {
+  memdesc_flags_t flags;
 };
 
 struct linux_binprm {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 /*
- * The hooks of the base tier. A hook says what a call releases and leaves the
+ * The hooks on system calls, and what all programs are made of. A hook says what a call releases and leaves the
  * rest to lib/.
  *
  * Programs on syscall tracepoints return 1, always: a 0 would hide the call from
@@ -19,6 +19,7 @@
 #include "lib/gc.bpf.h"
 #include "lib/process.bpf.h"
 #include "lib/reclaim.bpf.h"
+#include "lib/reclaimed.bpf.h"
 #include "lib/refault.bpf.h"
 #include "lib/walker.bpf.h"
 

@@ -12,6 +12,7 @@
 
 #include "emit.bpf.h"
 #include "maps.bpf.h"
+#include "rss.bpf.h"
 
 /* Set by user space, group_id last. */
 __u64 group_id = 0;                  /* the kernfs id, which is the inode number; 0: there is no group */
@@ -88,7 +89,10 @@ static __noinline struct wire_target* join_group(struct task_struct* task, enum 
   if (!entry.mm || tgid == tracer_pid || !is_in_group(task)) return 0;
   /* Another thread of it may have been faster, and has told. */
   long error = bpf_map_update_elem(&targets, &tgid, &entry, BPF_NOEXIST);
-  if (!error) write_member(WIRE_JOIN, task, why);
+  if (!error) {
+    write_member(WIRE_JOIN, task, why);
+    rss_begins(entry.mm, tgid);
+  }
   struct wire_target* target = bpf_map_lookup_elem(&targets, &tgid);
   if (error && !target) count_loss(WIRE_LOST_TARGET_TABLE);
   return target;

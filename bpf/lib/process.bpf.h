@@ -39,7 +39,9 @@ int BPF_PROG(on_process_fork, struct task_struct* parent, struct task_struct* ch
       followed = false;
     }
   }
-  if (!(target->flags & WIRE_TARGET_LEFT_OUT)) write_fork(child_tgid, followed);
+  if (target->flags & WIRE_TARGET_LEFT_OUT) return 0;
+  write_fork(child_tgid, followed);
+  if (followed) rss_begins((__u64)child->mm, child_tgid);
   return 0;
 }
 
@@ -60,14 +62,17 @@ int BPF_PROG(on_process_exec, struct task_struct* task) {
     join_group(task, WIRE_MEMBER_EXECED);
     return 0;
   }
+  __u64 mm_before = target->mm, mm = (__u64)task->mm;
   remember_mm(target, task->mm);
   __sync_fetch_and_add(&target->programs, 1); /* before the flag is looked at: see leave_out() */
   if (target->flags & WIRE_TARGET_LEFT_OUT) {
     __sync_fetch_and_and(&target->flags, ~WIRE_TARGET_LEFT_OUT);
     write_member(WIRE_JOIN, task, WIRE_MEMBER_EXECED);
   } else {
+    rss_ends(mm_before, task->tgid);
     write_exec(task);
   }
+  rss_begins(mm, task->tgid);
   return 0;
 }
 
@@ -78,6 +83,7 @@ int BPF_PROG(on_process_exit, struct task_struct* task) {
   if (!target) return 0;
   if (task->signal->live.counter) return 0; /* threads of it live on */
   bool left_out = target->flags & WIRE_TARGET_LEFT_OUT;
+  rss_ends(target->mm, tgid);
   /* Two last threads can both see nobody left: whoever deletes it tells. */
   if (bpf_map_delete_elem(&targets, &tgid) || left_out) return 0;
   struct wire_exit* record = reserve(sizeof(*record), WIRE_LOST_PROCESS_RING);
@@ -103,6 +109,7 @@ int BPF_PROG(on_cgroup_attach, struct cgroup* to, const char* path, struct task_
   }
   if (!(target->flags & WIRE_TARGET_MEMBER) || is_in_group(task)) return 0;
   bool left_out = target->flags & WIRE_TARGET_LEFT_OUT;
+  rss_ends(target->mm, tgid);
   if (bpf_map_delete_elem(&targets, &tgid) || left_out) return 0;
   write_member(WIRE_LEAVE, task, WIRE_MEMBER_MOVED);
   return 0;
@@ -116,6 +123,7 @@ int leave_out(struct wire_leave_out* request) {
   if (!target || target->programs != request->programs) return 0;
   __sync_fetch_and_or(&target->flags, WIRE_TARGET_LEFT_OUT);
   request->done = 1;
+  rss_ends(target->mm, tgid);
   /* It has begun another one meanwhile, and its exec may not have seen the flag. */
   if (target->programs == request->programs) return 0;
   __sync_fetch_and_and(&target->flags, ~WIRE_TARGET_LEFT_OUT);
@@ -134,6 +142,7 @@ int find_targets(struct bpf_iter__task* context) {
     join_group(task, WIRE_MEMBER_FOUND);
   } else if (task->mm) {
     remember_mm(target, task->mm);
+    rss_begins((__u64)task->mm, task->tgid);
   }
   return 0;
 }

@@ -11,8 +11,7 @@
 
 #include "filter.bpf.h"
 #include "maps.bpf.h"
-
-#define PF_KTHREAD 0x00200000 /* linux/sched.h */
+#include "reclaimer.bpf.h"
 
 __u64 reclaimed[WIRE_RECLAIMERS] = {};
 
@@ -27,20 +26,42 @@ static __always_inline void add_own_or(enum wire_reclaimer by, __u64 pages) {
   add_reclaimed(target ? WIRE_RECLAIM_SELF : by, pages);
 }
 
+/* The begins are only attached where it is asked who took which page. */
+SEC("tp_btf/mm_vmscan_memcg_reclaim_begin")
+int BPF_PROG(on_memcg_reclaim_begin) {
+  reclaim_begins(WIRE_RECLAIM_MEMCG);
+  return 0;
+}
+
+SEC("tp_btf/mm_vmscan_direct_reclaim_begin")
+int BPF_PROG(on_direct_reclaim_begin) {
+  reclaim_begins(current_target() ? WIRE_RECLAIM_SELF : WIRE_RECLAIM_DIRECT);
+  return 0;
+}
+
+SEC("tp_btf/mm_vmscan_node_reclaim_begin")
+int BPF_PROG(on_node_reclaim_begin) {
+  reclaim_begins(current_target() ? WIRE_RECLAIM_SELF : WIRE_RECLAIM_OTHER);
+  return 0;
+}
+
 SEC("tp_btf/mm_vmscan_memcg_reclaim_end")
 int BPF_PROG(on_memcg_reclaim_end, unsigned long pages) {
+  reclaim_ends();
   add_reclaimed(WIRE_RECLAIM_MEMCG, pages);
   return 0;
 }
 
 SEC("tp_btf/mm_vmscan_direct_reclaim_end")
 int BPF_PROG(on_direct_reclaim_end, unsigned long pages) {
+  reclaim_ends();
   add_own_or(WIRE_RECLAIM_DIRECT, pages);
   return 0;
 }
 
 SEC("tp_btf/mm_vmscan_node_reclaim_end")
 int BPF_PROG(on_node_reclaim_end, unsigned long pages) {
+  reclaim_ends();
   add_own_or(WIRE_RECLAIM_OTHER, pages);
   return 0;
 }
@@ -48,11 +69,7 @@ int BPF_PROG(on_node_reclaim_end, unsigned long pages) {
 /* reclaim_pages() (6.17+): DAMON's pageout schemes and MADV_PAGEOUT. */
 SEC("tp_btf/mm_vmscan_reclaim_pages")
 int BPF_PROG(on_reclaim_pages, int nid, unsigned long scanned, unsigned long pages) {
-  char comm[WIRE_COMM_BYTES] = {};
-  bpf_get_current_comm(comm, sizeof(comm));
-  /* kdamond_fn(): its threads are called kdamond.N. A program can call itself that too,
-   * but it is no kernel thread. */
-  if ((bpf_get_current_task_btf()->flags & PF_KTHREAD) && !bpf_strncmp(comm, 7, "kdamond")) {
+  if (current_is_damon()) {
     add_reclaimed(WIRE_RECLAIM_DAMON, pages);
   } else {
     add_own_or(WIRE_RECLAIM_OTHER, pages);

@@ -12,30 +12,7 @@
 #define MADVTRACE_REFAULT_BPF_H
 
 #include "filter.bpf.h"
-#include "pagewalk.bpf.h"
-
-enum page_presence { PAGE_PRESENT, PAGE_SWAPPED, PAGE_ABSENT };
-
-/* As the fault finds it. A write to a page that is shared faults too, and nothing comes
- * back by it. */
-static __always_inline enum page_presence presence_of(__u64 address) {
-  __u64 table = (__u64)BPF_CORE_READ(bpf_get_current_task_btf(), mm, pgd);
-  __u64 entry;
-  if (page_table_levels == 5) {
-    entry = read_entry(table, address, PGD_SHIFT_5);
-    if (!(entry & ENTRY_PRESENT)) return PAGE_ABSENT;
-    table = table_of(entry);
-  }
-  entry = read_entry(table, address, P4D_SHIFT_4);
-  if (!(entry & ENTRY_PRESENT)) return PAGE_ABSENT;
-  entry = read_entry(table_of(entry), address, PUD_SHIFT);
-  if (!(entry & ENTRY_PRESENT)) return PAGE_ABSENT;
-  entry = read_entry(table_of(entry), address, PMD_SHIFT);
-  if (!(entry & (ENTRY_PRESENT | ENTRY_PROTNONE))) return PAGE_ABSENT;
-  if (entry & ENTRY_HUGE) return is_huge_zero_page(entry) ? PAGE_ABSENT : PAGE_PRESENT;
-  struct entry_state state = state_of(read_entry(table_of(entry), address, PAGE_SHIFT));
-  return state.resident ? PAGE_PRESENT : state.swap ? PAGE_SWAPPED : PAGE_ABSENT;
-}
+#include "presence.bpf.h"
 
 SEC("perf_event")
 int on_page_fault(struct bpf_perf_event_data* context) {
@@ -48,7 +25,8 @@ int on_page_fault(struct bpf_perf_event_data* context) {
   __u64 bit = 1UL << (page & 63);
   __u64* word = &given_back->bits[page >> 6];
   if (!(*word & bit)) return 0;
-  enum page_presence presence = presence_of(address);
+  /* A write to a page that is shared faults too, and nothing comes back by it. */
+  enum page_presence presence = presence_at((__u64)BPF_CORE_READ(bpf_get_current_task_btf(), mm, pgd), address);
   if (presence == PAGE_PRESENT) return 0;
   /* Several threads may be waiting for the page: whoever clears the bit tells. */
   if (!(__sync_fetch_and_and(word, ~bit) & bit)) return 0;

@@ -179,12 +179,21 @@ Status Collector::look_at_left(bool always) {
   return {};
 }
 
+// What has changed RSS, through the ring: so it stands in the stream where it was counted.
+Status Collector::tell_rss() {
+  if (!session_.records_rss()) return {};
+  for (const std::uint32_t pid : targets_.pids()) session_.tell_rss(pid);
+  const Result<bool> drained = drain(/*all=*/false);
+  return drained ? Status{} : tl::unexpected(drained.error());
+}
+
 Status Collector::last_look() {
   // Not all of it: the targets still write, perhaps faster than this reads.
   if (const Result<bool> drained = drain(/*all=*/false); !drained) return tl::unexpected(drained.error());
   const Status looked = look_at_watched(/*always=*/true).and_then([this] { return look_at_left(/*always=*/true); });
   sample_all(/*always=*/true);
-  return looked;
+  if (!looked) return looked;
+  return tell_rss();
 }
 
 Status Collector::look_if_reclaimed() { return reclaimed_since_look_ ? look_at_watched(/*always=*/false) : Status{}; }
@@ -272,6 +281,7 @@ Status Collector::tick() {
   notice_reclaim();
   if (const Status looked = look_at_watched(/*always=*/false); !looked) return looked;
   if (const Status looked = look_at_left(/*always=*/false); !looked) return looked;
+  if (const Status told = tell_rss(); !told) return told;
   sample_all(/*always=*/false);
   emit_losses();
   drop_vanished();

@@ -74,6 +74,7 @@ class Collector {
   void notice_reclaim();
   void notice_reclaim_by_targets(std::uint64_t now_ns);
   void pass_budgets();
+  Status tell_rss();
   Status look_at_watched(bool always);
   Status look_at_left(bool always);
   Status look_at(std::uint32_t pid, std::span<const std::uint64_t> chunks);

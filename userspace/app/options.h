@@ -43,6 +43,7 @@ struct Options {
   bool page_walk = true;
   double walk_budget = 0.01;  // share of one CPU
   bool gc_marks = true;
+  bool exact = false;
   bool refaults = false;
   std::optional<std::string> pprof_url;  // of the one process that is named
   bool quiet = false;

@@ -8,7 +8,8 @@
 
 namespace madvtrace {
 
-RunInfo describe_run(const Options& options, const Result<DirectMap>& direct_map, const Status& gc_marks);
+RunInfo describe_run(const Options& options, const Result<DirectMap>& direct_map, const Status& gc_marks,
+                     const Status& reclaim_moments);
 RunEnd describe_end(std::uint64_t ended_mono_ns);
 
 }  // namespace madvtrace

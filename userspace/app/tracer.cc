@@ -125,7 +125,8 @@ Status Tracer::prepare() {
                         .direct_map = direct_map ? std::optional(*direct_map) : std::nullopt,
                         .gc_marks = options_.gc_marks,
                         .group = options_.group.has_value(),
-                        .refaults = options_.refaults});
+                        .refaults = options_.refaults,
+                        .exact = options_.exact});
   if (!session) return tl::unexpected(session.error());
   session_ = std::move(*session);
   if (const Status status = session_->attach_all(); !status) return status;
@@ -140,7 +141,11 @@ Status Tracer::prepare() {
     recording.emplace(std::move(*created));
   }
   collector_.emplace(*session_, *proc_, *outputs_, std::move(recording), options_.walk_budget);
-  collector_->emit(describe_run(options_, direct_map, gc_marks_for(options_, *session_)));
+  const Status& moments = session_->reclaim_moments();
+  if (options_.exact && !moments) {
+    spdlog::warn("{}: when a page is reclaimed is known as an interval only", moments.error().message);
+  }
+  collector_->emit(describe_run(options_, direct_map, gc_marks_for(options_, *session_), moments));
   return {};
 }
 

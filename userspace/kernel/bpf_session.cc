@@ -5,10 +5,12 @@
 #include <bpf/libbpf.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <bit>
 #include <cerrno>
+#include <iterator>
 #include <utility>
 
 #include "base/page_range.h"
@@ -16,6 +18,8 @@
 #include "bpf/wire.h"
 #include "kernel/cgroup_subsystem.h"
 #include "kernel/destroy_together.h"
+#include "kernel/function_hook.h"
+#include "kernel/kernel_types.h"
 #include "kernel/libbpf_log.h"
 #include "kernel/syscall_program.h"
 #include "madvtrace.skel.h"
@@ -36,6 +40,8 @@ constexpr std::uint64_t kWakeupFraction = 16;
 // Chunks of 2 MiB that have had pages given back: 64 GiB, in 5 MB of the kernel's memory.
 constexpr std::uint32_t kReleasedChunks = 32768;
 
+constexpr int kMostCpus = 4096;  // RSS_CPUS in bpf/lib/rss.bpf.h
+
 Error load_error(int error) {
   const std::string said = take_first_libbpf_warning();
   const std::string why = errno_text("the kernel refused the BPF programs", error);
@@ -43,6 +49,21 @@ Error load_error(int error) {
                                  ? "; needs root (CAP_BPF, CAP_PERFMON) and a kernel and sandbox that allow bpf()"
                                  : "; run madvtrace doctor, or again with -v for the whole log";
   return {ExitCode::kUnsupported, why + advice + (said.empty() ? "" : " [" + said.substr(0, said.find('\n')) + "]")};
+}
+
+// A program on a tracepoint that this kernel was built without would keep all from loading.
+void leave_out_missing(const std::vector<Hook>& hooks) {
+  for (const Hook& hook : hooks) {
+    const std::string name = hook.name.substr(hook.name.find(':') + 1);
+    if (libbpf_find_vmlinux_btf_id(name.c_str(), BPF_TRACE_RAW_TP) < 0) bpf_program__set_autoload(hook.program, false);
+  }
+}
+
+// Since 6.2; before, mm->rss_stat was a struct of one number a member.
+Result<bool> rss_is_counted_in_parts() {
+  const Result<KernelTypes> types = KernelTypes::load();
+  if (!types) return tl::unexpected(types.error());
+  return !types->has_struct("mm_rss_stat");
 }
 
 }  // namespace
@@ -77,11 +98,8 @@ Result<std::unique_ptr<BpfSession>> BpfSession::load(const SessionOptions& optio
   } else {
     bpf_program__set_autoload(skeleton.progs.run_walk_jobs, false);
   }
-  // A program on a tracepoint that this kernel was built without would keep all from loading.
-  for (const Hook& hook : reclaim_hooks(skeleton)) {
-    const std::string name = hook.name.substr(hook.name.find(':') + 1);
-    if (libbpf_find_vmlinux_btf_id(name.c_str(), BPF_TRACE_RAW_TP) < 0) bpf_program__set_autoload(hook.program, false);
-  }
+  leave_out_missing(reclaim_hooks(skeleton));
+  if (const Status exact = session->set_up_exact(options); !exact) return tl::unexpected(exact.error());
   take_first_libbpf_warning();  // of one that is not there: no reason for what fails later
   session->watches_group_ = options.group;
   skeleton.rodata->tracer_pid = static_cast<std::uint32_t>(::getpid());
@@ -103,6 +121,7 @@ Result<std::unique_ptr<BpfSession>> BpfSession::load(const SessionOptions& optio
   const int error = madvtrace_bpf::load(&skeleton);
   if (error != 0) return tl::unexpected(load_error(-error));
 
+  if (const Status begun = session->begin_exact(); !begun) return tl::unexpected(begun.error());
   auto ring = RingSource::over(bpf_map__fd(skeleton.maps.ring));
   if (!ring) return tl::unexpected(ring.error());
   session->ring_ = std::move(*ring);
@@ -116,12 +135,66 @@ Result<std::unique_ptr<BpfSession>> BpfSession::load(const SessionOptions& optio
   return session;
 }
 
+Status BpfSession::set_up_exact(const SessionOptions& options) {
+  madvtrace_bpf& skeleton = *skeleton_;
+  auto& programs = skeleton.progs;
+  exact_ = options.exact;
+  for (bpf_program* const program : {programs.on_rss_stat_parts, programs.on_rss_stat_count,
+                                     programs.find_percpu_offsets, programs.tell_rss, programs.on_unmap_exit,
+                                     programs.on_memcg_reclaim_begin, programs.on_direct_reclaim_begin,
+                                     programs.on_node_reclaim_begin}) {
+    bpf_program__set_autoload(program, options.exact);
+  }
+  if (!exact_) return {};
+  const Result<bool> parts = rss_is_counted_in_parts();
+  if (!parts) return tl::unexpected(parts.error());
+  bpf_program__set_autoload(*parts ? programs.on_rss_stat_count : programs.on_rss_stat_parts, false);
+  bpf_program__set_autoload(programs.find_percpu_offsets, *parts);
+  leave_out_missing(moment_hooks(skeleton));
+  reclaim_moments_ = !options.direct_map ? Status(fail(ExitCode::kUnsupported, "needs the page walk"))
+                                         : can_hook_exit("try_to_unmap_one");
+  bpf_program__set_autoload(programs.on_unmap_exit, reclaim_moments_.has_value());
+  const int cpus = libbpf_num_possible_cpus();
+  if (cpus <= 0 || cpus > kMostCpus) {
+    return fail(ExitCode::kUnsupported, "--exact: this machine has more CPUs than it is made for");
+  }
+  skeleton.rodata->cpus = static_cast<std::uint32_t>(cpus);
+  skeleton.rodata->record_rss = 1;
+  return {};
+}
+
+Status BpfSession::begin_exact() {
+  if (!exact_ || !bpf_program__autoload(skeleton_->progs.find_percpu_offsets)) return {};
+  LIBBPF_OPTS(bpf_test_run_opts, run);
+  const int error = bpf_prog_test_run_opts(bpf_program__fd(skeleton_->progs.find_percpu_offsets), &run);
+  const auto& offsets = skeleton_->bss->percpu_offsets;
+  const bool found = std::all_of(std::begin(offsets), std::next(std::begin(offsets), skeleton_->rodata->cpus),
+                                 [](std::uint64_t offset) { return offset != 0; });
+  // On a machine with a single CPU, without SMP, 0 is right.
+  if (error == 0 && (found || skeleton_->rodata->cpus == 1)) return {};
+  return fail(ExitCode::kUnsupported, "--exact: where the CPUs keep their parts of RSS cannot be found on this kernel");
+}
+
+void BpfSession::tell_rss(std::uint32_t pid) {
+  wire_rss_request request{.pid = pid, .reserved = 0};
+  run_syscall_program(bpf_program__fd(skeleton_->progs.tell_rss), request);
+}
+
 std::vector<Hook> BpfSession::hooks() const {
   std::vector<Hook> hooks = base_hooks(*skeleton_);
+  if (exact_) {
+    for (Hook& hook : exact_hooks(*skeleton_)) hooks.push_back(std::move(hook));
+  }
   if (watches_group_) hooks.push_back(group_hook(*skeleton_));
   return hooks;
 }
-std::vector<Hook> BpfSession::optional_hooks() const { return reclaim_hooks(*skeleton_); }
+std::vector<Hook> BpfSession::optional_hooks() const {
+  std::vector<Hook> hooks = reclaim_hooks(*skeleton_);
+  if (exact_) {
+    for (Hook& hook : moment_hooks(*skeleton_)) hooks.push_back(std::move(hook));
+  }
+  return hooks;
+}
 
 ReclaimedPages BpfSession::reclaimed_pages() const {
   static_assert(std::tuple_size_v<ReclaimedPages> == WIRE_RECLAIMERS);
@@ -165,6 +238,8 @@ void BpfSession::detach_all() {
     bpf_prog_info info{};
     std::uint32_t bytes = sizeof(info);
     if (bpf_obj_get_info_by_fd(bpf_program__fd(hook.program), &info, &bytes) != 0) continue;
+    // What one hit of it would have counted, the next does.
+    if (hook.name == "kmem:rss_stat") continue;
     // Not run because another BPF program was under way on the same CPU.
     if (info.recursion_misses != 0) misses_["program_not_run"] += info.recursion_misses;
   }
@@ -181,7 +256,14 @@ Status BpfSession::add_target(std::uint32_t pid, bool follow) {
   return {};
 }
 
-void BpfSession::remove_target(std::uint32_t pid) { bpf_map_delete_elem(bpf_map__fd(skeleton_->maps.targets), &pid); }
+void BpfSession::remove_target(std::uint32_t pid) {
+  wire_target target{};
+  if (exact_ && bpf_map_lookup_elem(bpf_map__fd(skeleton_->maps.targets), &pid, &target) == 0) {
+    bpf_map_delete_elem(bpf_map__fd(skeleton_->maps.address_spaces), &target.mm);
+    bpf_map_delete_elem(bpf_map__fd(skeleton_->maps.rss_changes), &pid);
+  }
+  bpf_map_delete_elem(bpf_map__fd(skeleton_->maps.targets), &pid);
+}
 
 Status BpfSession::find_targets() {
   const Link link(bpf_program__attach_iter(skeleton_->progs.find_targets, nullptr));

@@ -36,6 +36,7 @@ struct SessionOptions {
   bool gc_marks = true;                                // whether gc_probes() will be asked for
   bool group = false;                                  // whether watch_group() will be called
   bool refaults = false;                               // whether fault_events() will be asked for
+  bool exact = false;                                  // whether changes of RSS are recorded, by cause
 };
 
 class BpfSession {
@@ -83,6 +84,12 @@ class BpfSession {
   // much of the room there is for it.
   void make_room_for_released();
 
+  bool records_rss() const { return exact_; }
+  // Writes into the ring what has changed this target's RSS. Only if that is recorded.
+  void tell_rss(std::uint32_t pid);
+  // Fine if the moment at which a page is reclaimed is recorded; else why not.
+  const Status& reclaim_moments() const { return reclaim_moments_; }
+
   // What the kernel side has lost so far, by cause; causes that never happened are
   // left out.
   std::map<std::string, std::uint64_t> losses() const;
@@ -102,6 +109,9 @@ class BpfSession {
 
   BpfSession() = default;
 
+  Status set_up_exact(const SessionOptions& options);
+  Status begin_exact();
+
   // Order matters on destruction: links before programs.
   std::unique_ptr<madvtrace_bpf, SkeletonDeleter> skeleton_;
   std::shared_ptr<HugeZeroPage> huge_zero_page_;
@@ -109,6 +119,8 @@ class BpfSession {
   std::unique_ptr<RingSource> ring_;
   std::vector<Link> links_;
   bool watches_group_ = false;
+  bool exact_ = false;
+  Status reclaim_moments_ = fail(ExitCode::kUnsupported, "not asked for");
   std::optional<GcProbes> gc_probes_;
   std::optional<FaultEvents> fault_events_;
   std::map<std::string, std::uint64_t> misses_;  // of the programs, taken when they are detached

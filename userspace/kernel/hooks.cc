@@ -67,6 +67,20 @@ std::vector<Hook> reclaim_hooks(madvtrace_bpf& skeleton) {
           {"vmscan:mm_vmscan_kswapd_sleep", programs.on_kswapd_sleep}};
 }
 
+std::vector<Hook> exact_hooks(madvtrace_bpf& skeleton) {
+  auto& programs = skeleton.progs;
+  const bool parts = bpf_program__autoload(programs.on_rss_stat_parts);
+  return {{"kmem:rss_stat", parts ? programs.on_rss_stat_parts : programs.on_rss_stat_count}};
+}
+
+std::vector<Hook> moment_hooks(madvtrace_bpf& skeleton) {
+  auto& programs = skeleton.progs;
+  return {{"vmscan:mm_vmscan_memcg_reclaim_begin", programs.on_memcg_reclaim_begin},
+          {"vmscan:mm_vmscan_direct_reclaim_begin", programs.on_direct_reclaim_begin},
+          {"vmscan:mm_vmscan_node_reclaim_begin", programs.on_node_reclaim_begin},
+          {"fexit:try_to_unmap_one", programs.on_unmap_exit}};
+}
+
 Hook group_hook(madvtrace_bpf& skeleton) { return {"cgroup:cgroup_attach_task", skeleton.progs.on_cgroup_attach}; }
 
 Result<Link> attach(const Hook& hook, const TraceFs& tracefs) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The hooks of the base tier, and attaching one.
+// The hooks, tier by tier, and attaching one.
 #pragma once
 
 #include <memory>
@@ -33,6 +33,14 @@ std::vector<Hook> base_hooks(madvtrace_bpf& skeleton);
 // memory cgroups has no memcg reclaim, one without NUMA no node reclaim): then only the
 // timer makes us look, and that kind of reclaim has no name.
 std::vector<Hook> reclaim_hooks(madvtrace_bpf& skeleton);
+
+// Those of tier exact: the changes of RSS, with the program for this kernel's flavour of it.
+// `load()` of the session has chosen it.
+std::vector<Hook> exact_hooks(madvtrace_bpf& skeleton);
+
+// Those that make it more exact and may be missing: who reclaims right now, and the moment
+// at which a page is taken.
+std::vector<Hook> moment_hooks(madvtrace_bpf& skeleton);
 
 // Tells when processes are moved between cgroups.
 Hook group_hook(madvtrace_bpf& skeleton);

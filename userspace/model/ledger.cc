@@ -12,8 +12,8 @@ namespace {
 // at a time, one below the other.
 constexpr std::uint64_t kMergeWithinNs = 10'000'000;
 constexpr std::uint64_t kSettleAfterNs = 1'000'000'000;
-constexpr std::size_t kEarlyRefaults = 1U << 16;
-constexpr std::uint64_t kLongestCallNs = 10'000'000'000;  // that a refault waits for
+constexpr std::size_t kMostEarly = 1U << 16;
+constexpr std::uint64_t kLongestCallNs = 10'000'000'000;  // that a page waits for
 
 // What a call that takes pages away means for the release that they were watched for.
 Fate fate_by(Syscall syscall) {
@@ -32,8 +32,8 @@ PageBits resident_in(const Pages& pages) {
   return resident;
 }
 
-bool touches(const ReturnedRelease& release, const Refault& refault) {
-  const AddressRange page{refault.addr, refault.addr + kPageBytes};
+bool touches(const ReturnedRelease& release, std::uint64_t addr) {
+  const AddressRange page{addr, addr + kPageBytes};
   return std::any_of(release.ranges.begin(), release.ranges.end(),
                      [&](const AddressRange& range) { return range.overlaps(page); });
 }
@@ -118,8 +118,11 @@ void Ledger::stop_growing(Process& process, Slot slot) {
 
 void Ledger::add_closing(Process& process, Slot slot, const Closing& closing) {
   Release& release = releases_[slot];
+  // A moment is a row of its own. Thousands of them are not kept until all of it is gone.
+  const bool is_moment = has_moments_ && closing.fate == Fate::kReclaimed && closing.quality == Quality::kExact;
   process.delays[{release.row.call, release.row.advice}].add(closing.fate, closing.delay_max_ns,
                                                              closing.pages * kPageBytes);
+  if (is_moment) return give_out(release, closing, closing.pages, closing.by);
   const auto alike = std::find_if(release.closings.begin(), release.closings.end(), [&](const Closing& other) {
     return other.fate == closing.fate && other.by == closing.by && other.quality == closing.quality;
   });
@@ -138,7 +141,7 @@ void Ledger::add_closing(Process& process, Slot slot, const Closing& closing) {
 void Ledger::give_out_if_over(Slot slot) {
   Release& release = releases_[slot];
   if (release.growing || release.watched_pages != 0) return;
-  std::uint64_t closed_bytes = 0;
+  std::uint64_t closed_bytes = release.given_out_bytes;
   for (const Closing& closing : release.closings) closed_bytes += closing.pages * kPageBytes;
   if (closed_bytes != release.row.resident_bytes) ++not_conserved_;
   for (const Closing& closing : release.closings) {
@@ -155,11 +158,11 @@ void Ledger::give_out_if_over(Slot slot) {
   free_slots_.push_back(slot);
 }
 
-void Ledger::give_out(const Release& release, const Closing& closing, std::uint64_t pages,
-                      std::optional<Reclaimer> by) {
+void Ledger::give_out(Release& release, const Closing& closing, std::uint64_t pages, std::optional<Reclaimer> by) {
   ReleaseRow row = release.row;
   row.fate = closing.fate;
   row.bytes = pages * kPageBytes;
+  release.given_out_bytes += row.bytes;
   row.delay_min_ns = closing.delay_min_ns;
   if (closing.fate != Fate::kPending) row.delay_max_ns = closing.delay_max_ns;
   row.by = by;
@@ -201,7 +204,12 @@ void Ledger::close(Process& process, Slot slot, std::uint64_t pages, const Endin
                   // Calls that were merged are up to kMergeWithinNs apart.
                   .delay_min_ns = since(release.last_mono_ns, ending.moment.from_ns),
                   .delay_max_ns = since(release.row.released_mono_ns, ending.moment.to_ns)};
-  if (ending.fate == Fate::kReclaimed) find_reclaimer(release, closing, ending.moment);
+  if (ending.by) {
+    closing.by = ending.by;
+    closing.by_at_most.by = pages;
+  } else if (ending.fate == Fate::kReclaimed) {
+    find_reclaimer(release, closing, ending.moment);
+  }
   add_closing(process, slot, closing);
   process.watched_pages -= pages;
   release.watched_pages -= pages;
@@ -318,7 +326,11 @@ void Ledger::on_returned(const AssembledCall& call, const RowOrigin& origin) {
   const ReturnedRelease& release = *call.release;
   const Effect effect = effect_of_release(release.call, release.ret, release.before, release.after);
   const auto known = processes_.find(call.row.pid);
-  if (known != processes_.end()) take_refaults_before(known->second, release);
+  if (known != processes_.end()) {
+    take_reclaimed_before(known->second, release);
+    take_refaults_before(known->second, release);
+    if (effect == Effect::kNone) take_early_reclaimed(known->second, release);
+  }
   if (effect == Effect::kNone) return;
   Process& process = processes_[call.row.pid];
   count_overhang(process, release.end_ns);
@@ -349,8 +361,66 @@ void Ledger::on_returned(const AssembledCall& call, const RowOrigin& origin) {
       follow_on(release, slot, effect);
     }
   }
+  if (const auto growing = process.growing.find(call.row.tid); has_moments_ && growing != process.growing.end()) {
+    stop_growing(process, growing->second);
+  }
+  take_early_reclaimed(process, release);
   if (release.call.syscall == Syscall::kMremap && !call_failed(release.call, release.ret)) move_pages(process, release);
   take_early_refaults(process, release);
+}
+
+void Ledger::take_reclaimed(Process& process, const Reclaimed& reclaimed) {
+  const AddressRange range = AddressRange::of_call(reclaimed.addr, reclaimed.pages * kPageBytes);
+  const std::uint64_t now_ns = reclaimed.stamp.mono_ns;
+  const auto& chunks = process.pages.chunks();
+  for (auto at = chunks.lower_bound(chunk_of(range.begin)); at != chunks.end() && at->first < range.end;) {
+    const std::uint64_t chunk_addr = at->first;
+    PageTable::Chunk& chunk = *(at++)->second;
+    const AddressRange part = range.intersection({chunk_addr, chunk_addr + kChunkBytes});
+    const std::size_t first = page_in_chunk(part.begin);
+    close_pages(process, chunk_addr, chunk, first, first + part.bytes() / kPageBytes,
+                [&](std::size_t, Slot) -> std::optional<Ending> {
+                  return Ending{Fate::kReclaimed, {now_ns, now_ns}, Quality::kExact, reclaimed.by};
+                });
+    process.pages.drop_if_empty(chunk_addr);
+  }
+}
+
+void Ledger::on_reclaimed(const Reclaimed& reclaimed, bool under_way) {
+  const auto found = processes_.find(reclaimed.stamp.pid);
+  if (found == processes_.end() && !under_way) return;
+  Process& process = processes_[reclaimed.stamp.pid];
+  count_overhang(process, reclaimed.stamp.mono_ns);
+  if (!under_way) return take_reclaimed(process, reclaimed);
+  // Which release the page is of is known when the call has returned.
+  if (process.early_taken.size() < kMostEarly) {
+    process.early_taken.push_back(reclaimed);
+  } else {
+    ++moments_dropped_;
+  }
+}
+
+// Those that were gone before the call looked are not of its release.
+void Ledger::take_reclaimed_before(Process& process, const ReturnedRelease& release) {
+  std::erase_if(process.early_taken, [&](const Reclaimed& reclaimed) {
+    if (!touches(release, reclaimed.addr)) return false;
+    const std::size_t page = page_in_chunk(reclaimed.addr);
+    for (const Pages* pages : pages_in(release, chunk_of(reclaimed.addr))) {
+      if (pages->covers(page) && pages->resident(page)) return false;
+    }
+    take_reclaimed(process, reclaimed);
+    return true;
+  });
+}
+
+void Ledger::take_early_reclaimed(Process& process, const ReturnedRelease& release) {
+  std::erase_if(process.early_taken, [&](const Reclaimed& reclaimed) {
+    if (touches(release, reclaimed.addr)) {
+      take_reclaimed(process, reclaimed);
+      return true;
+    }
+    return since(reclaimed.stamp.mono_ns, release.end_ns) > kLongestCallNs;
+  });
 }
 
 // What the call found in its ranges of pages that had left: they had come back. And what
@@ -402,7 +472,7 @@ void Ledger::on_refault(const Refault& refault, bool under_way) {
     return;
   }
   // What the call found, and so which release the page is of, is known when it has returned.
-  if (process.early.size() < kEarlyRefaults) {
+  if (process.early.size() < kMostEarly) {
     process.early.push_back(refault);
   } else {
     ++refaults_dropped_;
@@ -416,7 +486,7 @@ void Ledger::take_refaults_before(Process& process, const ReturnedRelease& relea
   const bool unmaps = !advice_of(release.call);
   std::erase_if(process.early, [&](const Refault& refault) {
     const std::size_t page = page_in_chunk(refault.addr);
-    if (!touches(release, refault)) return false;
+    if (!touches(release, refault.addr)) return false;
     for (const Pages* pages : pages_in(release, chunk_of(refault.addr))) {
       if (!pages->covers(page) || !pages->resident(page)) continue;
       if (refault.stamp.mono_ns >= pages->stamp.mono_ns) return false;
@@ -433,7 +503,7 @@ void Ledger::take_refaults_before(Process& process, const ReturnedRelease& relea
 void Ledger::take_early_refaults(Process& process, const ReturnedRelease& release) {
   std::erase_if(process.early, [&](const Refault& refault) {
     if (since(refault.stamp.mono_ns, release.end_ns) > kLongestCallNs) return true;
-    return touches(release, refault) && take_refault(process, refault);
+    return touches(release, refault.addr) && take_refault(process, refault);
   });
 }
 

@@ -13,7 +13,8 @@
 // a release's rows add up to its resident_bytes, always.
 //
 // What it is told: releases that have returned, with the pages that were resident
-// when they began; looks at single chunks; ends of processes; losses. A look counts
+// when they began; looks at single chunks; where the kernel lets us hook the function, the
+// very moment at which a page is taken; ends of processes; losses. A look counts
 // only for pages that no call has changed since it began: what was under way then
 // says itself what it did. After a fork nothing is followed in the child: its pages
 // are copies on write, and a page that it still maps can stay in RSS there.
@@ -53,10 +54,15 @@ class Ledger {
   // What is touched again after it left is followed from here on.
   void record_returns() { returns_.record(); }
 
+  // Moments at which pages are taken will be told. A release is then one call, not several
+  // that are close together, so that a delay is one number; and has a row for each moment.
+  void record_moments() { has_moments_ = true; }
+
   void on_returned(const AssembledCall& call, const RowOrigin& origin);
   // `under_way`: a call of the process that touches the chunk has begun and not ended.
   void on_look(const Pages& look, bool under_way);
   void on_refault(const Refault& refault, bool under_way);
+  void on_reclaimed(const Reclaimed& reclaimed, bool under_way);
   void on_reclaim(const Reclaim& reclaim) { reclaims_.add(reclaim); }
   // It exited or became another program.
   void on_process_gone(std::uint32_t pid, std::uint64_t mono_ns);
@@ -78,6 +84,8 @@ class Ledger {
   // Pages that were touched before the call that gave them back had returned, and for
   // which there was no room to wait for it.
   std::uint64_t refaults_dropped() const { return refaults_dropped_; }
+  // The same of moments; those pages are found gone by a look.
+  std::uint64_t moments_dropped() const { return moments_dropped_; }
 
   // Releases whose rows did not add up: a bug in here, never an input's fault.
   std::uint64_t not_conserved() const { return not_conserved_; }
@@ -102,7 +110,8 @@ class Ledger {
     std::uint64_t stack_key = 0;
     RowOrigin origin;  // of the first of the calls
     std::uint64_t watched_pages = 0;
-    bool growing = false;  // the next call of its thread may be merged into it
+    std::uint64_t given_out_bytes = 0;  // by rows of it
+    bool growing = false;               // the next call of its thread may be merged into it
     std::vector<Closing> closings;
   };
 
@@ -114,12 +123,14 @@ class Ledger {
     DelaysByKind delays;
     std::map<std::uint32_t, Slot> growing;  // tid -> the release its next call may join
     std::vector<Refault> early;             // of pages that calls under way are giving back
+    std::vector<Reclaimed> early_taken;     // the same
   };
 
   struct Ending {
     Fate fate = Fate::kFreed;
     Moment moment;
     Quality quality = Quality::kExact;
+    std::optional<Reclaimer> by;  // if it was seen to
     bool operator==(const Ending&) const = default;
   };
 
@@ -131,6 +142,9 @@ class Ledger {
   template <class Decide>
   void close_pages(Process& process, std::uint64_t chunk_addr, PageTable::Chunk& chunk, std::size_t first,
                    std::size_t end, Decide decide);
+  void take_reclaimed(Process& process, const Reclaimed& reclaimed);
+  void take_reclaimed_before(Process& process, const ReturnedRelease& release);
+  void take_early_reclaimed(Process& process, const ReturnedRelease& release);
   bool take_refault(Process& process, const Refault& refault);
   void take_refaults_before(Process& process, const ReturnedRelease& release);
   void take_early_refaults(Process& process, const ReturnedRelease& release);
@@ -145,7 +159,7 @@ class Ledger {
   void give_out_if_over(Slot slot);
   void count_overhang(Process& process, std::uint64_t mono_ns);
   std::uint64_t last_seen_ns(const PageTable::Chunk& chunk, Slot slot) const;
-  void give_out(const Release& release, const Closing& closing, std::uint64_t pages, std::optional<Reclaimer> by);
+  void give_out(Release& release, const Closing& closing, std::uint64_t pages, std::optional<Reclaimer> by);
   Quality weakened(Quality quality) const { return after_loss_ ? Quality::kAfterLoss : quality; }
 
   Sink& sink_;
@@ -157,6 +171,8 @@ class Ledger {
   std::uint64_t last_release_id_ = 0;
   std::uint64_t not_conserved_ = 0;
   std::uint64_t refaults_dropped_ = 0;
+  std::uint64_t moments_dropped_ = 0;
+  bool has_moments_ = false;
   bool after_loss_ = false;
 };
 

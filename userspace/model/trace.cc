@@ -129,7 +129,10 @@ void Trace::on(const Refault& event) {
   ledger_.on_refault(event, calls_.under_way(event.stamp.pid, {event.addr, event.addr + kPageBytes}));
 }
 
-void Trace::on(const Reclaimed&) {}
+void Trace::on(const Reclaimed& event) {
+  const AddressRange range = AddressRange::of_call(event.addr, event.pages * kPageBytes);
+  ledger_.on_reclaimed(event, calls_.under_way(event.stamp.pid, range));
+}
 void Trace::on(const RssBegin&) {}
 void Trace::on(const RssChanges&) {}
 
@@ -258,6 +261,8 @@ void Trace::on(const RunInfo& event) {
   totals_.info = event;
   totals_.has_info = true;
   if (event.records_refaults()) ledger_.record_returns();
+  const auto moments = event.capabilities.find("reclaim_moments");
+  if (moments != event.capabilities.end() && moments->second == "yes") ledger_.record_moments();
   utc_minus_mono_ns_ = static_cast<std::int64_t>(event.started_utc_ns - event.started_mono_ns);
 }
 
@@ -394,6 +399,7 @@ void Trace::finish() {
   }
   ledger_.finish(std::max(last_mono_ns_, totals_.end ? totals_.end->ended_mono_ns : 0));
   if (ledger_.not_conserved() != 0) totals_.lost["ledger_not_conserved"] += ledger_.not_conserved();
+  if (ledger_.moments_dropped() != 0) totals_.lost["moments_unmatched"] += ledger_.moments_dropped();
   if (ledger_.refaults_dropped() != 0) totals_.lost["refaults_unmatched"] += ledger_.refaults_dropped();
   held_.finish();
   stacks_.finish();

@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: Apache-2.0
+// Whether this kernel lets a BPF program be run at the end of one of its functions
+// (fexit). Tried, with a program that does nothing: that there is such a function does not
+// say so. It may be inlined or renamed; a hardened kernel refuses all of them.
+#pragma once
+
+#include "base/result.h"
+
+namespace madvtrace {
+
+// Fine if it could be loaded and attached; it is detached again at once. kUnsupported, with
+// the reason in one line, otherwise.
+Status can_hook_exit(const char* kernel_function);
+
+}  // namespace madvtrace
