@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the kernel really does, not what its version promises: every hook is loaded,
-// attached and hit once by a call of our own (those that tell of reclaim: attached), and
-// the page walk is compared with pages that we know.
+// attached and hit once by something that we do ourselves, and the page walk is compared
+// with pages that we know. What cannot be provoked (that the machine reclaims, that
+// somebody moves a process between cgroups) is attached, and counts as inconclusive.
 #pragma once
 
 #include <string>
@@ -12,13 +13,17 @@ namespace madvtrace {
 enum class Answer { kYes, kNo, kInconclusive };
 
 struct Finding {
-  std::string tier;  // "base", "exact", "refaults"
+  std::string tier;  // "base", "refaults", "exact"
   std::string what;  // a hook as perf names it, or "page walk"
   Answer answer = Answer::kInconclusive;
-  std::string detail;  // why not, or a remark; one line
+  std::string detail;     // why not, or a remark; one line
+  bool optional = false;  // the tier works without it, and says less
 };
 
-// Takes well under a second; traces this process for a moment.
+// Takes one or two seconds; traces this process for a moment.
 std::vector<Finding> probe_capabilities();
+
+// Whether everything that the tier needs, and everything that it builds upon, is there.
+bool tier_works(const std::vector<Finding>& findings, const std::string& tier);
 
 }  // namespace madvtrace

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fmt/format.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <map>
+#include <utility>
+
+#include "base/page_range.h"
+#include "kernel/bpf_session.h"
+#include "kernel/tier_probes.h"
+#include "kernel/witness.h"
+
+namespace madvtrace {
+namespace {
+
+constexpr std::size_t kBytes = kProbePages * kPageBytes;
+
+// Pages of our own are touched, freed lazily, reclaimed on our own demand, and unmapped.
+Status take_own_pages() {
+  void* const at = ::mmap(nullptr, kBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (at == MAP_FAILED) return fail(errno_text("mmap", errno));
+  ::madvise(at, kBytes, MADV_NOHUGEPAGE);
+  std::memset(at, 1, kBytes);
+  ::madvise(at, kGivenBackPages * kPageBytes, MADV_FREE);
+  ::madvise(at, kGivenBackPages * kPageBytes, MADV_PAGEOUT);
+  ::munmap(at, kBytes);
+  return {};
+}
+
+struct Seen {
+  std::map<std::string, Status> attached;
+  std::vector<Hook> optional_hooks;
+  Status moments;
+  Witness witness;
+};
+
+Result<Seen> trace_ourselves(const Result<DirectMap>& direct_map) {
+  auto session = BpfSession::load({.direct_map = direct_map ? std::optional(*direct_map) : std::nullopt,
+                                   .gc_marks = false,
+                                   .exact = true});
+  if (!session) return tl::unexpected(session.error());
+  const Result<TraceFs> tracefs = TraceFs::open();
+  if (!tracefs) return tl::unexpected(tracefs.error());
+  Seen seen{.optional_hooks = (*session)->optional_hooks(), .moments = (*session)->reclaim_moments()};
+  std::vector<Link> links;
+  std::vector<Hook> hooks = (*session)->hooks();
+  hooks.insert(hooks.end(), seen.optional_hooks.begin(), seen.optional_hooks.end());
+  for (const Hook& hook : hooks) {
+    Result<Link> link = attach(hook, *tracefs);
+    seen.attached[hook.name] = link ? Status{} : tl::unexpected(link.error());
+    if (link) links.push_back(std::move(*link));
+  }
+  const auto pid = static_cast<std::uint32_t>(::getpid());
+  const Status traced = (*session)
+                            ->add_target(pid, /*follow=*/false)
+                            .and_then([&] { return (*session)->find_targets(); })
+                            .and_then(take_own_pages);
+  if (!traced) return tl::unexpected(traced.error());
+  (*session)->tell_rss(pid);
+  links.clear();
+  if (const Status drained = (*session)->ring().drain_all(seen.witness); !drained) {
+    return tl::unexpected(drained.error());
+  }
+  return seen;
+}
+
+// What was not taken by the kernel meanwhile went when it was unmapped.
+Finding rss_finding(const Status& attached, const Witness& witness) {
+  Finding finding{.tier = "exact", .what = "kmem:rss_stat"};
+  if (!attached) {
+    finding.answer = Answer::kNo;
+    finding.detail = attached.error().message;
+  } else if (witness.faulted_pages() >= kProbePages && witness.released_pages() >= kProbePages) {
+    finding.answer = Answer::kYes;
+    finding.detail = fmt::format("counted {} known pages coming and going", kProbePages);
+  } else {
+    finding.detail = fmt::format("attached, but counted {} of {} pages coming and {} going", witness.faulted_pages(),
+                                 kProbePages, witness.released_pages());
+  }
+  return finding;
+}
+
+Finding moments_finding(const Status& moments, const Status& attached, const Witness& witness) {
+  Finding finding{.tier = "exact", .what = "fexit:try_to_unmap_one", .optional = true};
+  if (!moments || !attached) {
+    finding.answer = Answer::kNo;
+    finding.detail = (moments ? attached : moments).error().message;
+  } else if (witness.reclaimed_pages() == kGivenBackPages) {
+    finding.answer = Answer::kYes;
+    finding.detail = fmt::format("saw {} of {} known pages taken", witness.reclaimed_pages(), kGivenBackPages);
+  } else {
+    finding.detail =
+        fmt::format("attached, but saw {} of {} pages taken", witness.reclaimed_pages(), kGivenBackPages);
+  }
+  return finding;
+}
+
+}  // namespace
+
+std::vector<Finding> probe_exact_tier(const Result<DirectMap>& direct_map) {
+  Result<Seen> seen = trace_ourselves(direct_map);
+  if (!seen) return {{.tier = "exact", .what = "kmem:rss_stat", .answer = Answer::kNo, .detail = seen.error().message}};
+  std::vector<Finding> findings{rss_finding(seen->attached["kmem:rss_stat"], seen->witness)};
+  for (const Hook& hook : seen->optional_hooks) {
+    if (!hook.name.starts_with("vmscan:") || !hook.name.ends_with("_begin")) continue;
+    const Status& attached = seen->attached[hook.name];
+    findings.push_back({.tier = "exact",
+                        .what = hook.name,
+                        .answer = attached ? Answer::kInconclusive : Answer::kNo,
+                        .detail = attached ? "attached; nothing was reclaimed meanwhile" : attached.error().message,
+                        .optional = true});
+  }
+  findings.push_back(moments_finding(seen->moments, seen->attached["fexit:try_to_unmap_one"], seen->witness));
+  return findings;
+}
+
+}  // namespace madvtrace
