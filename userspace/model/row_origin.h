@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where a row comes from: the stack of its call and, by that, its cause. The cause is
-// known only when the stack's frames have arrived, which is after the call.
+// Where a row comes from: the stack of its call and, by that, its cause; and the clock of
+// that time, which can have been set by when the row is given out. The cause is known only
+// when the stack's frames have arrived, which is after the call.
 #pragma once
 
 #include <cstdint>
@@ -20,6 +21,7 @@ struct KnownStack {
 struct RowOrigin {
   KnownStack* stack = nullptr;     // null: no stack
   bool near_memory_limit = false;  // of its process, when the call was made
+  std::int64_t utc_minus_mono_ns = 0;
 
   bool settled() const { return stack == nullptr || stack->settled; }
 

@@ -60,7 +60,7 @@ void Trace::notice(const Stamp& stamp) {
 }
 
 void Trace::on_release(ReleaseRow row, const RowOrigin& origin) {
-  row.released_ts_ns = utc_ns(row.released_mono_ns);
+  row.released_ts_ns = row.released_mono_ns + static_cast<std::uint64_t>(origin.utc_minus_mono_ns);
   held_.add(row, origin);
 }
 
@@ -79,7 +79,9 @@ void Trace::add_calls(CallAssembler::Completed completed) {
     const std::size_t index = process_index(call.row.pid);
     ProcessTotals& totals = totals_.processes[index];
     if (totals.comm.empty()) totals.comm = comm_text(call.row.comm);
-    const RowOrigin origin{.stack = stacks_.use(call.stack_key), .near_memory_limit = is_near_memory_limit(totals)};
+    const RowOrigin origin{.stack = stacks_.use(call.stack_key),
+                           .near_memory_limit = is_near_memory_limit(totals),
+                           .utc_minus_mono_ns = utc_minus_mono_ns_};
     call.row.ts_ns = utc_ns(call.row.mono_ns);
     call.row.stack_id = origin.stack_id();
     held_.add(call.row, origin, index);
