@@ -50,8 +50,8 @@ class ExactMomentTest : public VmTest {
       const std::int64_t released = base_releases_.number(row, "released_ts_ns").value_or(0);
       const Interval when{released + base_releases_.number(row, "delay_min_ns").value_or(0),
                           released + base_releases_.number(row, "delay_max_ns").value_or(0)};
-      const auto [at, is_new] = intervals.try_emplace(
-          addr, std::pair{addr + base_releases_.number(row, "len_bytes").value_or(0), when});
+      const auto [at, is_new] =
+          intervals.try_emplace(addr, std::pair{addr + base_releases_.number(row, "len_bytes").value_or(0), when});
       if (is_new) continue;
       at->second.second = {std::min(at->second.second.begin, when.begin), std::max(at->second.second.end, when.end)};
     }

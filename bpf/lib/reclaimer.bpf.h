@@ -23,8 +23,7 @@ struct {
 } reclaiming SEC(".maps");
 
 static __always_inline void reclaim_begins(enum wire_reclaimer by) {
-  __u32* current =
-      bpf_task_storage_get(&reclaiming, bpf_get_current_task_btf(), 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+  __u32* current = bpf_task_storage_get(&reclaiming, bpf_get_current_task_btf(), 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
   if (current) *current = by + 1;
 }
 

@@ -13,6 +13,7 @@ class NoRows : public RowSink {
   void on_release(const ReleaseRow&) override {}
   void on_sample(const SampleRow&) override {}
   void on_stack(const StackRow&) override {}
+  void on_rss(const RssRow&) override {}
 };
 
 // Making the events is part of it; MakingTheStream says how large a part.

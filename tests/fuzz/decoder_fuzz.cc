@@ -22,6 +22,7 @@ class LineSink : public madvtrace::RowSink {
   void on_release(const madvtrace::ReleaseRow& row) override { write(row); }
   void on_sample(const madvtrace::SampleRow& row) override { write(row); }
   void on_stack(const madvtrace::StackRow& row) override { write(row); }
+  void on_rss(const madvtrace::RssRow& row) override { write(row); }
 
  private:
   template <class Row>

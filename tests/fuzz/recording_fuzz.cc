@@ -28,6 +28,7 @@ class NullSink : public madvtrace::RowSink {
   void on_release(const madvtrace::ReleaseRow&) override {}
   void on_sample(const madvtrace::SampleRow&) override {}
   void on_stack(const madvtrace::StackRow&) override {}
+  void on_rss(const madvtrace::RssRow&) override {}
 };
 
 void mend_checksums(std::string& file) {

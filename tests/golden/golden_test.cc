@@ -387,6 +387,44 @@ void refaults_of_lazily_freed(StreamBuilder& stream) {
   stream.at(71'000 * kMsNs).look({.chunk_addr = kHeap, .clean = {{128, 128}}}).add(sample(20, 1)).finish();
 }
 
+// Every change of RSS has a cause: 24 MiB when counting begins; faults; a release; reclaim by
+// two hands, one of them into swap; khugepaged fills a hole; an exec, and the exit of what
+// runs then. Counts go on from where they were; what did not change has no row.
+void rss_changes(StreamBuilder& stream) {
+  constexpr std::uint64_t kMiBPages = 256;
+  stream.start("exact").add(sample(24)).rss_begin({.file = kMiBPages, .anon = 23 * kMiBPages});
+  stream.at(500 * kMsNs).begin(madvise(kHeap, 480 * kMiB, kDontneed), walked(480 * kMiBPages));
+  stream.at(510 * kMsNs).end(500 * kMsNs, 0);
+  stream.at(1000 * kMsNs).add(sample(44));
+  stream.rss_changes(WIRE_RSS_FAULT, {.file = 128, .anon = 500 * kMiBPages}, {});
+  stream.rss_changes(WIRE_RSS_RELEASE, {}, {.anon = 480 * kMiBPages});
+  stream.at(2000 * kMsNs).add(sample(42));
+  stream.rss_changes(WIRE_RSS_FAULT, {.file = 128, .anon = 508 * kMiBPages}, {.swap = 64});
+  stream.rss_changes(WIRE_RSS_RELEASE, {}, {.anon = 480 * kMiBPages});
+  stream.rss_changes(WIRE_RSS_KHUGEPAGED, {.anon = 512}, {});
+  stream.rss_changes(std::uint32_t{WIRE_RSS_RECLAIM} + WIRE_RECLAIM_KSWAPD, {.swap = 7 * kMiBPages},
+                     {.file = kMiBPages, .anon = 7 * kMiBPages});
+  stream.rss_changes(std::uint32_t{WIRE_RSS_RECLAIM} + WIRE_RECLAIM_MEMCG, {}, {.anon = 4 * kMiBPages});
+  // 44.5 MiB are left, and 6.75 in swap.
+  stream.at(2500 * kMsNs).rss_changes(WIRE_RSS_FAULT, {.file = 128, .anon = 510 * kMiBPages}, {.swap = 64});
+  stream.named("next").exec().rss_begin({.file = 40, .anon = 24});
+  stream.at(3000 * kMsNs).rss_changes(WIRE_RSS_FAULT, {.file = 88, .anon = 232, .shmem = 16}, {});
+  stream.at(3500 * kMsNs).rss_changes(WIRE_RSS_FAULT, {.file = 88, .anon = 232, .shmem = 32}, {});
+  stream.exit(0).at(4000 * kMsNs).finish();
+}
+
+// A loss: from there on nothing is sure. The begin of what it runs after the exec is among
+// what was lost, so it is not known what leaves at the end.
+void rss_changes_after_loss(StreamBuilder& stream) {
+  stream.start("exact").add(sample(24)).rss_begin({.file = 256, .anon = 5'888});
+  stream.at(1000 * kMsNs).rss_changes(WIRE_RSS_FAULT, {.anon = 1'000}, {});
+  stream.at(2000 * kMsNs).rss_changes(WIRE_RSS_OTHER, {}, {.file = 300});
+  stream.named("next").exec().lost(1);
+  stream.at(3000 * kMsNs).rss_changes(WIRE_RSS_FAULT, {.anon = 900}, {});
+  stream.add(Loss{.cause = "rss_ring_full", .count = 1});
+  stream.at(3500 * kMsNs).exit(0).at(4000 * kMsNs).finish();
+}
+
 // 64 pages go while a group and DAMON reclaim: all but the 5 that DAMON can have taken
 // were the group's; those of another release went when nobody was seen to take so many.
 void fates_by_several(StreamBuilder& stream) {
@@ -557,6 +595,8 @@ constexpr std::array kCases{Case{"dontneed", dontneed},
                             Case{"fates_by_several", fates_by_several},
                             Case{"refaults", refaults},
                             Case{"refaults_of_lazily_freed", refaults_of_lazily_freed},
+                            Case{"rss_changes", rss_changes},
+                            Case{"rss_changes_after_loss", rss_changes_after_loss},
                             Case{"fates_partly_superseded", fates_partly_superseded},
                             Case{"fates_after_loss", fates_after_loss},
                             Case{"fates_of_errors", fates_of_errors},

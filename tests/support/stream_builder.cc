@@ -157,6 +157,39 @@ StreamBuilder& StreamBuilder::refault(std::uint64_t address, bool swapped) {
   return raw(bytes_of(record));
 }
 
+StreamBuilder& StreamBuilder::reclaimed(std::uint64_t address, std::uint32_t pages, wire_reclaimer by) {
+  wire_reclaimed record{};
+  record.header = header(WIRE_RECLAIMED, sizeof(record));
+  record.header.tid = 0;
+  record.addr = address;
+  record.pages = pages;
+  record.by = by;
+  return raw(bytes_of(record));
+}
+
+StreamBuilder& StreamBuilder::write_rss(wire_kind kind, std::uint32_t cause, const RssPages& gained,
+                                        const RssPages& lost) {
+  wire_rss record{};
+  record.header = header(kind, sizeof(record));
+  record.header.tid = 0;
+  record.cause = cause;
+  const auto fill = [](auto& members, const RssPages& pages) {
+    members[0] = pages.file;
+    members[1] = pages.anon;
+    members[2] = pages.swap;
+    members[3] = pages.shmem;
+  };
+  fill(record.gained_pages, gained);
+  fill(record.lost_pages, lost);
+  return raw(bytes_of(record));
+}
+
+StreamBuilder& StreamBuilder::rss_begin(const RssPages& pages) { return write_rss(WIRE_RSS_BEGIN, 0, pages, {}); }
+
+StreamBuilder& StreamBuilder::rss_changes(std::uint32_t cause, const RssPages& gained, const RssPages& lost) {
+  return write_rss(WIRE_RSS_CHANGES, cause, gained, lost);
+}
+
 StreamBuilder& StreamBuilder::plain(const CallSpec& call, std::uint64_t begin_at_ns, std::int64_t ret,
                                     const wire_walk& walk) {
   wire_call record{};
@@ -239,7 +272,7 @@ StreamBuilder& StreamBuilder::add(Event event) {
 
 StreamBuilder& StreamBuilder::start(const std::string& tier) {
   at(0);
-  const auto fault_ns = tier == "refaults" ? std::optional<std::uint64_t>(2000) : std::nullopt;
+  const auto fault_ns = tier.starts_with("refaults") ? std::optional<std::uint64_t>(2000) : std::nullopt;
   add(RunInfo{.version = "0.1.0 (test)",
               .kernel = "6.18.0 x86_64",
               .tier = tier,

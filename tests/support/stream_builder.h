@@ -73,6 +73,10 @@ class StreamBuilder {
   StreamBuilder& pages(std::uint64_t begin_at_ns, const ChunkSpec& chunk);
   StreamBuilder& look(const ChunkSpec& chunk);  // on demand, begun 1 us ago
   StreamBuilder& refault(std::uint64_t address, bool swapped = false);
+  StreamBuilder& reclaimed(std::uint64_t address, std::uint32_t pages, wire_reclaimer by);
+  StreamBuilder& rss_begin(const RssPages& pages);
+  // `cause`: enum wire_rss_cause; of reclaim, WIRE_RSS_RECLAIM + enum wire_reclaimer.
+  StreamBuilder& rss_changes(std::uint32_t cause, const RssPages& gained, const RssPages& lost);
   StreamBuilder& plain(const CallSpec& call, std::uint64_t begin_at_ns, std::int64_t ret, const wire_walk& walk = {});
   StreamBuilder& stack(std::uint64_t key, const std::vector<std::uint64_t>& addresses);
   StreamBuilder& fork(std::uint32_t child_pid, bool followed);
@@ -85,7 +89,7 @@ class StreamBuilder {
 
   // The collector's. For events with a stamp it is filled in.
   StreamBuilder& add(Event event);
-  // A run with nothing special about it ("refaults": recorded with --refaults); and its end.
+  // A run with nothing special about it (of tier "refaults": with --refaults, …); and its end.
   StreamBuilder& start(const std::string& tier = "base");
   StreamBuilder& finish();
 
@@ -95,6 +99,7 @@ class StreamBuilder {
   std::string joined() const;
 
  private:
+  StreamBuilder& write_rss(wire_kind kind, std::uint32_t cause, const RssPages& gained, const RssPages& lost);
   StreamBuilder& write_member(wire_kind kind, wire_member_why why);
   StreamBuilder& write_gc(wire_kind kind, std::int32_t trigger);
   StreamBuilder& write_pages(std::uint64_t begin_ns, const ChunkSpec& chunk, std::uint32_t flags);

@@ -177,6 +177,8 @@ TEST(Options, Replay) {
   EXPECT_EQ(options.output_directory, "out");
   EXPECT_TRUE(options.quiet);
   EXPECT_EQ(accepted({"replay", "run.mv", "--csv", "events"}).csv, CsvTable::kEvents);
+  EXPECT_EQ(accepted({"replay", "run.mv", "--csv", "releases"}).csv, CsvTable::kReleases);
+  EXPECT_EQ(accepted({"replay", "run.mv", "--csv", "rss_changes"}).csv, CsvTable::kRssChanges);
   refused({"replay"});
   refused({"replay", "a", "b"});
   refused({"replay", "run.mv", "--record", "again.mv", "--bogus"});

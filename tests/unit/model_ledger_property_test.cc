@@ -29,6 +29,7 @@ class Collect : public RowSink {
   void on_call(const CallRow&) override {}
   void on_sample(const SampleRow&) override {}
   void on_stack(const StackRow&) override {}
+  void on_rss(const RssRow&) override {}
   void on_release(const ReleaseRow& row) override {
     sums_[{row.advice, row.fate}] += row.bytes;
     by_release_[row.release_id] += row.bytes;
@@ -134,8 +135,7 @@ class World {
 
   void tell_taken(std::uint64_t page) {
     ++now_ns_;
-    trace_.apply(
-        Reclaimed{.stamp = stamp(), .addr = kBase + page * kPageBytes, .pages = 1, .by = Reclaimer::kDirect});
+    trace_.apply(Reclaimed{.stamp = stamp(), .addr = kBase + page * kPageBytes, .pages = 1, .by = Reclaimer::kDirect});
   }
 
   void close_as_taken(std::uint64_t page) {

@@ -29,6 +29,7 @@ class Collect : public RowSink {
   void on_call(const CallRow&) override {}
   void on_sample(const SampleRow&) override {}
   void on_stack(const StackRow&) override {}
+  void on_rss(const RssRow&) override {}
   void on_release(const ReleaseRow& row) override {
     if (!is_return(row.fate)) {
       left_[row.release_id] += row.bytes;

@@ -4,10 +4,12 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <filesystem>
 #include <limits>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "sinks/csv_field.h"
@@ -228,6 +230,30 @@ TEST(CsvTables, EveryLineHasAsManyFieldsAsItsHeader) {
   EXPECT_EQ(parse_line(line_of(SampleRow{})).size(), parse_line(kSamplesHeader).size());
   EXPECT_EQ(parse_line(line_of(StackRow{.stack_id = 1, .frames = "f,\"g\";h"})).size(),
             parse_line(kStacksHeader).size());
+  EXPECT_EQ(parse_line(line_of(RssRow{})).size(), parse_line(kRssChangesHeader).size());
+}
+
+TEST(CsvTables, AChangeOfRssFillsItsColumns) {
+  RssRow row{.ts_ns = 1,
+             .mono_ns = 2,
+             .pid = 3,
+             .cause = RssCause::kReclaim,
+             .by = Reclaimer::kMemcg,
+             .gained_bytes = 4096,
+             .lost_bytes = 12288,
+             .anon_delta_bytes = -4096,
+             .file_delta_bytes = -8192,
+             .shmem_delta_bytes = 4096,
+             .swap_delta_bytes = 0,
+             .quality = Quality::kAfterLoss};
+  EXPECT_EQ(line_of(row), "1,2,3,reclaim,memcg,4096,12288,-8192,-4096,-8192,4096,0,after_loss\n");
+  for (const auto& [cause, name] :
+       {std::pair{RssCause::kFault, "fault"sv}, std::pair{RssCause::kRelease, "release"sv},
+        std::pair{RssCause::kKhugepaged, "khugepaged"sv}, std::pair{RssCause::kOomReaper, "oom_reaper"sv},
+        std::pair{RssCause::kOther, "other"sv}, std::pair{RssCause::kExit, "exit"sv}}) {
+    EXPECT_EQ(parse_line(line_of(RssRow{.cause = cause})).at(3), name);
+    EXPECT_EQ(parse_line(line_of(RssRow{.cause = cause})).at(4), "");
+  }
 }
 
 // Other programs read these by name.
@@ -244,6 +270,9 @@ TEST(CsvTables, HeadersAreWhatTheyWere) {
             "go_metadata_sys_bytes,rss_heap_inuse_bytes,rss_heap_idle_bytes,rss_lazyfree_bytes,rss_stacks_bytes,"
             "rss_runtime_bytes,rss_file_backed_bytes,rss_other_anon_bytes,rss_unexplained_bytes\n");
   EXPECT_EQ(kStacksHeader, "stack_id,frames\n");
+  EXPECT_EQ(kRssChangesHeader,
+            "ts_ns,mono_ns,pid,cause,by,gained_bytes,lost_bytes,rss_delta_bytes,anon_delta_bytes,file_delta_bytes,"
+            "shmem_delta_bytes,swap_delta_bytes,quality\n");
 }
 
 TEST(CsvTables, AnyNameComesBackFromAReader) {
@@ -271,6 +300,35 @@ TEST(CsvSink, WritesThreeFilesWithHeadersAtOnce) {
   EXPECT_EQ(test::read_all(temporary / "stacks.csv"), std::string(kStacksHeader) + "1,f\n");
 }
 
+TEST(CsvSink, ChangesOfRssHaveAFileOnceThereAreAny) {
+  const test::TempDirectory temporary;
+  Result<CsvSink> sink = CsvSink::in_directory(temporary.path());
+  ASSERT_TRUE(sink) << sink.error().message;
+  sink->on_call(full_row());
+  sink->flush();
+  EXPECT_FALSE(std::filesystem::exists(temporary / "rss_changes.csv"));
+  sink->on_rss({.pid = 1});
+  sink->on_rss({.pid = 2});
+  sink->flush();
+  EXPECT_TRUE(sink->created());
+  EXPECT_EQ(test::read_all(temporary / "rss_changes.csv"),
+            std::string(kRssChangesHeader) + line_of(RssRow{.pid = 1}) + line_of(RssRow{.pid = 2}));
+}
+
+TEST(CsvSink, SaysWhyAFileCouldNotBeCreatedLater) {
+  const test::TempDirectory temporary;
+  Result<CsvSink> sink = CsvSink::in_directory(temporary.path());
+  ASSERT_TRUE(sink) << sink.error().message;
+  test::write_all(temporary / "rss_changes.csv", "mine");
+  sink->on_rss({});
+  sink->on_rss({});
+  ASSERT_FALSE(sink->created());
+  EXPECT_EQ(sink->created().error().code, ExitCode::kFailed);
+  EXPECT_NE(sink->created().error().message.find("rss_changes.csv: File exists"), std::string::npos)
+      << sink->created().error().message;
+  EXPECT_EQ(test::read_all(temporary / "rss_changes.csv"), "mine");
+}
+
 TEST(CsvSink, OverwritesNothing) {
   const test::TempDirectory temporary;
   test::write_all(temporary / "samples.csv", "mine");
@@ -279,17 +337,19 @@ TEST(CsvSink, OverwritesNothing) {
 }
 
 TEST(CsvSink, OneTableHasNoneOfTheOthers) {
-  for (const CsvTable table : {CsvTable::kEvents, CsvTable::kSamples}) {
+  for (const auto& [table, expected] :
+       {std::pair{CsvTable::kEvents, std::string(kEventsHeader) + line_of(full_row())},
+        std::pair{CsvTable::kSamples, std::string(kSamplesHeader) + line_of(SampleRow{})},
+        std::pair{CsvTable::kRssChanges, std::string(kRssChangesHeader) + line_of(RssRow{})}}) {
     const test::TempDirectory temporary;
     UniqueFd fd(::open((temporary / "out").c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
     CsvSink sink = CsvSink::one_table(table, OutputFile::over(std::move(fd), "out"));
     sink.on_call(full_row());
     sink.on_sample({});
     sink.on_stack({.stack_id = 1, .frames = "f"});
+    sink.on_rss({});
     sink.flush();
-    EXPECT_EQ(test::read_all(temporary / "out"), table == CsvTable::kEvents
-                                                     ? std::string(kEventsHeader) + line_of(full_row())
-                                                     : std::string(kSamplesHeader) + line_of(SampleRow{}));
+    EXPECT_EQ(test::read_all(temporary / "out"), expected);
   }
 }
 

@@ -599,5 +599,87 @@ TEST(SummaryJson, SaysHowTheCommandEnded) {
   EXPECT_EQ(json.at("command").at("wait_status"), 256);
 }
 
+ProcessTotals with_rss(std::uint32_t pid = 1) {
+  ProcessTotals process;
+  process.pid = pid;
+  process.rss.start_rss_bytes = 24 * kMiB;
+  process.rss.start_swap_bytes = kMiB;
+  auto& sources = process.rss.sources;
+  sources[{RssCause::kFault, {}}] = {.gained_bytes = 512 * kMiB, .lost_bytes = 2 * kMiB, .swap_delta_bytes = -4096};
+  sources[{RssCause::kRelease, {}}] = {.gained_bytes = 40 * kMiB, .lost_bytes = 480 * kMiB};
+  sources[{RssCause::kReclaim, Reclaimer::kKswapd}] = {.lost_bytes = 8 * kMiB, .swap_delta_bytes = 8 * kMiB};
+  sources[{RssCause::kReclaim, Reclaimer::kMemcg}] = {.lost_bytes = 4 * kMiB};
+  sources[{RssCause::kKhugepaged, {}}] = {.gained_bytes = kMiB};
+  sources[{RssCause::kExit, {}}] = {.lost_bytes = 83 * kMiB};
+  process.rss.overdrawn_bytes = 4096;
+  return process;
+}
+
+// The largest first, in both directions where both count, and not what is hardly anything.
+TEST(SummaryText, SaysWhatChangedRss) {
+  RunTotals totals;
+  totals.info.tier = "exact";
+  totals.processes.push_back(with_rss());
+  const std::string text = summary_text(totals);
+  EXPECT_TRUE(contains(text,
+                       "  RSS by cause: 24.0 MiB at the start, faults +510.0 MiB, releases +40.0 MiB and\n"
+                       "  -480.0 MiB, exit -83.0 MiB, reclaim by kswapd -8.0 MiB, memcg -4.0 MiB.\n"))
+      << text;
+  EXPECT_FALSE(contains(text, "khugepaged"));
+  EXPECT_LE(widest_line(text), 80U);
+  // It is not known what there was.
+  totals.processes[0].rss.start_rss_bytes.reset();
+  EXPECT_TRUE(contains(summary_text(totals), "  RSS by cause: faults +510.0 MiB, ")) << summary_text(totals);
+  totals.processes[0].rss = {};
+  EXPECT_FALSE(contains(summary_text(totals), "RSS by cause"));
+}
+
+TEST(SummaryText, OfManyProcessesSaysWhatChangedTheirRssTogether) {
+  RunTotals totals;
+  totals.info.tier = "exact";
+  for (std::uint32_t pid = 1; pid <= 6; ++pid) totals.processes.push_back(with_rss(pid));
+  EXPECT_TRUE(contains(summary_text(totals),
+                       "\nAll of them together:\n"
+                       "  RSS by cause: 144.0 MiB at the start, faults +3.0 GiB, "))
+      << summary_text(totals);
+  for (ProcessTotals& process : totals.processes) process.rss = {};
+  EXPECT_FALSE(contains(summary_text(totals), "All of them together"));
+}
+
+TEST(SummaryText, HostileRssDoesNoHarm) {
+  RunTotals totals;
+  totals.info.tier = "exact";
+  totals.processes.push_back(with_rss());
+  totals.processes[0].rss.sources[{RssCause::kOther, {}}] = {.gained_bytes = std::uint64_t{1} << 63};
+  totals.processes[0].rss.sources[{RssCause::kOomReaper, {}}] = {.lost_bytes = UINT64_MAX};
+  EXPECT_TRUE(contains(summary_text(totals), "OOM reaper"));
+  EXPECT_LE(widest_line(summary_text(totals)), 80U);
+}
+
+TEST(SummaryJson, SaysWhatChangedRssOnlyIfThatWasCounted) {
+  RunTotals totals;
+  totals.processes = {with_rss(1), with_rss(2)};
+  EXPECT_FALSE(Json::parse(summary_json(totals)).contains("rss_changes"));
+  EXPECT_FALSE(Json::parse(summary_json(totals))["processes"][0].contains("rss_changes"));
+  totals.info.tier = "exact";
+  const Json json = Json::parse(summary_json(totals));
+  const Json& rss = json["processes"][0]["rss_changes"];
+  EXPECT_EQ(rss["start_rss_bytes"], 24 * kMiB);
+  EXPECT_EQ(rss["start_swap_bytes"], kMiB);
+  EXPECT_EQ(rss["overdrawn_bytes"], 4096);
+  ASSERT_EQ(rss["causes"].size(), 6U);
+  EXPECT_EQ(rss["causes"][0], Json::parse(R"({"cause":"fault","by":null,"gained_bytes":536870912,
+                                              "lost_bytes":2097152,"swap_delta_bytes":-4096})"));
+  EXPECT_EQ(rss["causes"][3]["cause"], "reclaim");
+  EXPECT_EQ(rss["causes"][3]["by"], "kswapd");
+  EXPECT_EQ(rss["causes"][5]["cause"], "exit");
+  EXPECT_EQ(json["rss_changes"]["start_rss_bytes"], 48 * kMiB);
+  EXPECT_EQ(json["rss_changes"]["overdrawn_bytes"], 8192);
+  EXPECT_EQ(json["rss_changes"]["causes"][0]["gained_bytes"], 1024 * kMiB);
+  EXPECT_EQ(json["rss_changes"]["causes"][0]["swap_delta_bytes"], -8192);
+  totals.processes[0].rss.start_rss_bytes.reset();
+  EXPECT_TRUE(Json::parse(summary_json(totals))["processes"][0]["rss_changes"]["start_rss_bytes"].is_null());
+}
+
 }  // namespace
 }  // namespace madvtrace

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cstddef>
 #include <cstring>
 #include <string>
@@ -61,6 +62,8 @@ std::vector<std::string> one_of_each_kind() {
   StreamBuilder stream;
   stream.begin(test::munmap(0x1000, 0x1000), walked(1)).range(0, 0x2000, 0x1000, walked(1)).end(0, 0);
   stream.plain(test::madvise(0x1000, 0x1000, 15), 0, 0);
+  stream.refault(0x1000).reclaimed(0x1000, 1, WIRE_RECLAIM_KSWAPD).look({.chunk_addr = 0, .clean = {{0, 1}}});
+  stream.rss_begin({.anon = 1}).rss_changes(WIRE_RSS_FAULT, {.anon = 1}, {});
   stream.stack(7, {1, 2, 3}).fork(12, true).gc_start().gc_end().exec().exit(0);
   stream.start();  // two kinds of the collector's
   stream.add(ClockAnchor{.utc_minus_mono_ns = -5}).add(Sample{.rss_bytes = 1}).add(Frames{.stack_key = 7, .text = "f"});
@@ -422,6 +425,100 @@ TEST(Decoder, RefaultsOfWholePagesOnly) {
     const Decoded decoded = decode(with(record, offsetof(wire_refault, addr), address));
     EXPECT_FALSE(decoded.event) << address;
     EXPECT_EQ(decoded.error, DecodeError::kField);
+  }
+}
+
+TEST(Decoder, ReclaimedAreWholePagesInTheAddressSpace) {
+  const std::string record =
+      last(StreamBuilder().at(5).on(7, 8).lost(3).reclaimed(0xc000001000, 512, WIRE_RECLAIM_DAMON));
+  const auto reclaimed = decode_as<Reclaimed>(record);
+  EXPECT_EQ(reclaimed.stamp.mono_ns, kStartMonoNs + 5);
+  EXPECT_EQ(reclaimed.stamp.pid, 7U);
+  EXPECT_EQ(reclaimed.stamp.tid, 0U);
+  EXPECT_EQ(reclaimed.stamp.lost, 3U);
+  EXPECT_EQ(reclaimed.addr, 0xc000001000U);
+  EXPECT_EQ(reclaimed.pages, 512U);
+  EXPECT_EQ(reclaimed.by, Reclaimer::kDamon);
+  for (std::uint32_t by = 0; by < WIRE_RECLAIMERS; ++by) {
+    EXPECT_EQ(decode_as<Reclaimed>(with(record, offsetof(wire_reclaimed, by), by)).by, static_cast<Reclaimer>(by));
+  }
+  const auto refuses = [](const std::string& bad) {
+    const Decoded decoded = decode(bad);
+    return !decoded.event && decoded.error == DecodeError::kField;
+  };
+  for (const std::uint32_t by : {std::uint32_t{WIRE_RECLAIMERS}, UINT32_MAX}) {
+    EXPECT_TRUE(refuses(with(record, offsetof(wire_reclaimed, by), by))) << by;
+  }
+  EXPECT_TRUE(refuses(with(record, offsetof(wire_reclaimed, pages), 0U)));
+  for (const std::uint64_t address : {std::uint64_t{0xc000001001}, std::uint64_t{1}, UINT64_MAX}) {
+    EXPECT_TRUE(refuses(with(record, offsetof(wire_reclaimed, addr), address))) << address;
+  }
+  // The last page that still has an end; with two of them it would wrap.
+  const std::string at_the_end = with(record, offsetof(wire_reclaimed, addr), UINT64_MAX - 2 * kPageBytes + 1);
+  EXPECT_EQ(decode_as<Reclaimed>(with(at_the_end, offsetof(wire_reclaimed, pages), 1U)).addr, UINT64_MAX - 8191);
+  EXPECT_TRUE(refuses(with(at_the_end, offsetof(wire_reclaimed, pages), 2U)));
+  EXPECT_TRUE(refuses(with(at_the_end, offsetof(wire_reclaimed, pages), UINT32_MAX)));
+}
+
+TEST(Decoder, ReadsWhatRssBeginsWithMemberByMember) {
+  const auto begin = decode_as<RssBegin>(
+      last(StreamBuilder().at(5).on(7, 8).lost(3).rss_begin({.file = 1, .anon = 2, .swap = 3, .shmem = 4})));
+  EXPECT_EQ(begin.stamp.mono_ns, kStartMonoNs + 5);
+  EXPECT_EQ(begin.stamp.pid, 7U);
+  EXPECT_EQ(begin.stamp.lost, 3U);
+  EXPECT_EQ(begin.pages.file, 1U);
+  EXPECT_EQ(begin.pages.anon, 2U);
+  EXPECT_EQ(begin.pages.swap, 3U);
+  EXPECT_EQ(begin.pages.shmem, 4U);
+}
+
+TEST(Decoder, ReadsWhatChangedRssAndWho) {
+  StreamBuilder stream;
+  const auto changes =
+      decode_as<RssChanges>(last(stream.at(5).on(7, 8).rss_changes(WIRE_RSS_RELEASE, {1, 2, 3, 4}, {5, 6, 7, 8})));
+  EXPECT_EQ(changes.stamp.mono_ns, kStartMonoNs + 5);
+  EXPECT_EQ(changes.stamp.pid, 7U);
+  EXPECT_EQ(changes.gained.file, 1U);
+  EXPECT_EQ(changes.gained.shmem, 4U);
+  EXPECT_EQ(changes.lost.file, 5U);
+  EXPECT_EQ(changes.lost.anon, 6U);
+  EXPECT_EQ(changes.lost.swap, 7U);
+  EXPECT_EQ(changes.lost.shmem, 8U);
+  constexpr std::array kCauses{RssCause::kFault, RssCause::kRelease, RssCause::kKhugepaged, RssCause::kOomReaper,
+                               RssCause::kOther};
+  for (std::uint32_t cause = 0; cause < WIRE_RSS_CAUSES; ++cause) {
+    const auto of_cause = decode_as<RssChanges>(last(stream.rss_changes(cause, {}, {})));
+    if (cause < WIRE_RSS_RECLAIM) {
+      EXPECT_EQ(of_cause.cause, kCauses.at(cause));
+      EXPECT_EQ(of_cause.by, std::nullopt);
+    } else {
+      EXPECT_EQ(of_cause.cause, RssCause::kReclaim);
+      EXPECT_EQ(of_cause.by, static_cast<Reclaimer>(cause - WIRE_RSS_RECLAIM));
+    }
+  }
+}
+
+TEST(Decoder, RefusesRssThatCannotBe) {
+  constexpr std::uint64_t kMost = std::uint64_t{1} << 51;
+  const std::string begin = last(StreamBuilder().rss_begin({}));
+  const std::string changes = last(StreamBuilder().rss_changes(WIRE_RSS_FAULT, {}, {}));
+  for (const std::string& record : {begin, changes}) {
+    for (const std::uint32_t cause : {std::uint32_t{WIRE_RSS_CAUSES}, UINT32_MAX}) {
+      const Decoded decoded = decode(with(record, offsetof(wire_rss, cause), cause));
+      EXPECT_FALSE(decoded.event) << cause;
+      EXPECT_EQ(decoded.error, DecodeError::kField);
+    }
+    for (const std::size_t members : {offsetof(wire_rss, gained_pages), offsetof(wire_rss, lost_pages)}) {
+      for (std::size_t member = 0; member < WIRE_RSS_MEMBERS; ++member) {
+        const std::size_t offset = members + member * sizeof(__u64);
+        EXPECT_TRUE(decode(with(record, offset, kMost)).event) << offset;
+        for (const std::uint64_t pages : {kMost + 1, UINT64_MAX}) {
+          const Decoded decoded = decode(with(record, offset, pages));
+          EXPECT_FALSE(decoded.event) << offset;
+          EXPECT_EQ(decoded.error, DecodeError::kField);
+        }
+      }
+    }
   }
 }
 

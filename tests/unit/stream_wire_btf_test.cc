@@ -76,6 +76,8 @@ const std::map<std::string, Layout>& expected() {
        {sizeof(wire_member),
         {MEMBER(wire_member, header), MEMBER(wire_member, cgroup_id), MEMBER(wire_member, program),
          MEMBER(wire_member, why), MEMBER(wire_member, reserved), MEMBER(wire_member, comm)}}},
+      {"wire_rss_request",
+       {sizeof(wire_rss_request), {MEMBER(wire_rss_request, pid), MEMBER(wire_rss_request, reserved)}}},
       {"wire_leave_out",
        {sizeof(wire_leave_out),
         {MEMBER(wire_leave_out, pid), MEMBER(wire_leave_out, programs), MEMBER(wire_leave_out, done),

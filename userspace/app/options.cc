@@ -169,7 +169,7 @@ struct Parser {
     to.add_option("-o,--output", output, "CSV files and summary.json into a new or empty\ndirectory")
         ->type_name("DIR")
         ->group("Output");
-    to.add_option("--csv", csv, "one table as CSV on standard output: events,\nreleases or samples")
+    to.add_option("--csv", csv, "one table as CSV on standard output: events,\nreleases, samples or rss_changes")
         ->type_name("TABLE")
         ->group("Output");
     to.add_flag("-q,--quiet", options.quiet, "no table, no summary: only errors")->group("Output");
@@ -181,6 +181,14 @@ struct Parser {
   Status take_labels();
   Status take_pprof_url();
 };
+
+std::optional<CsvTable> csv_table(std::string_view name) {
+  if (name == "events") return CsvTable::kEvents;
+  if (name == "releases") return CsvTable::kReleases;
+  if (name == "samples") return CsvTable::kSamples;
+  if (name == "rss_changes") return CsvTable::kRssChanges;
+  return std::nullopt;
+}
 
 // One line, whatever was typed.
 tl::unexpected<Error> usage(const std::string& message) { return fail(ExitCode::kUsage, printable(message)); }
@@ -253,10 +261,10 @@ Status Parser::take_values() {
   if (!ring_bytes) return usage(fmt::format("--ring-size {}: not a size; write 64KiB or 16MiB", ring_size));
   options.ring_bytes = *ring_bytes;
   if (!csv.empty()) {
-    if (csv != "events" && csv != "releases" && csv != "samples") {
-      return usage(fmt::format("--csv {}: there is no such table; events, releases or samples", csv));
+    options.csv = csv_table(csv);
+    if (!options.csv) {
+      return usage(fmt::format("--csv {}: there is no such table; events, releases, samples or rss_changes", csv));
     }
-    options.csv = csv == "events" ? CsvTable::kEvents : csv == "releases" ? CsvTable::kReleases : CsvTable::kSamples;
   }
   if (!output.empty()) options.output_directory = output;
   if (!record.empty()) options.record_path = record;

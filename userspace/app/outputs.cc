@@ -55,6 +55,10 @@ void Outputs::on_stack(const StackRow& row) {
   for (CsvSink& sink : csv_) sink.on_stack(row);
 }
 
+void Outputs::on_rss(const RssRow& row) {
+  for (CsvSink& sink : csv_) sink.on_rss(row);
+}
+
 void Outputs::print(const std::string& text) {
   std::string_view left = text;
   while (!left.empty() && text_error_ == 0) {
@@ -95,6 +99,7 @@ Status Outputs::status() const {
     return fail(errno_text("cannot write " + file.name(), file.error()) + "; what was written until then is whole");
   };
   for (const CsvSink& sink : csv_) {
+    if (const Status& created = sink.created(); !created) return created;
     const OutputFile* failed = sink.failed();
     if (failed != nullptr && failed->error() != EPIPE) return failure(*failed);
   }

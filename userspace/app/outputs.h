@@ -26,13 +26,14 @@ class Outputs : public RowSink {
   void on_release(const ReleaseRow& row) override;
   void on_sample(const SampleRow& row) override;
   void on_stack(const StackRow& row) override;
+  void on_rss(const RssRow& row) override;
 
   // Once an interval: the live table's lines, and what is buffered to the files.
   void end_interval(std::uint64_t lost);
   // summary.json and the end summary.
   void finish(const RunTotals& totals);
 
-  // kFailed with the first file that could not be written.
+  // The first file that could not be written, or created.
   Status status() const;
   // Standard output was closed by whoever read it: not an error, but an end.
   bool reader_gone() const { return reader_gone_; }

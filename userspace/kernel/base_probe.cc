@@ -115,8 +115,8 @@ Finding page_walk_finding(const Result<DirectMap>& direct_map, const Witness& wi
     finding.detail = fmt::format("counted {} of {} pages that were resident", *witness.walked_pages(), kGivenBackPages);
   } else {
     finding.answer = Answer::kYes;
-    finding.detail =
-        fmt::format("{} levels, counted {} of {} known pages", direct_map->levels, *witness.walked_pages(), kGivenBackPages);
+    finding.detail = fmt::format("{} levels, counted {} of {} known pages", direct_map->levels, *witness.walked_pages(),
+                                 kGivenBackPages);
   }
   return finding;
 }

@@ -139,10 +139,10 @@ Status BpfSession::set_up_exact(const SessionOptions& options) {
   madvtrace_bpf& skeleton = *skeleton_;
   auto& programs = skeleton.progs;
   exact_ = options.exact;
-  for (bpf_program* const program : {programs.on_rss_stat_parts, programs.on_rss_stat_count,
-                                     programs.find_percpu_offsets, programs.tell_rss, programs.on_unmap_exit,
-                                     programs.on_memcg_reclaim_begin, programs.on_direct_reclaim_begin,
-                                     programs.on_node_reclaim_begin}) {
+  for (bpf_program* const program :
+       {programs.on_rss_stat_parts, programs.on_rss_stat_count, programs.find_percpu_offsets, programs.tell_rss,
+        programs.on_unmap_exit, programs.on_memcg_reclaim_begin, programs.on_direct_reclaim_begin,
+        programs.on_node_reclaim_begin}) {
     bpf_program__set_autoload(program, options.exact);
   }
   if (!exact_) return {};

@@ -38,9 +38,8 @@ struct Seen {
 };
 
 Result<Seen> trace_ourselves(const Result<DirectMap>& direct_map) {
-  auto session = BpfSession::load({.direct_map = direct_map ? std::optional(*direct_map) : std::nullopt,
-                                   .gc_marks = false,
-                                   .exact = true});
+  auto session = BpfSession::load(
+      {.direct_map = direct_map ? std::optional(*direct_map) : std::nullopt, .gc_marks = false, .exact = true});
   if (!session) return tl::unexpected(session.error());
   const Result<TraceFs> tracefs = TraceFs::open();
   if (!tracefs) return tl::unexpected(tracefs.error());
@@ -92,8 +91,7 @@ Finding moments_finding(const Status& moments, const Status& attached, const Wit
     finding.answer = Answer::kYes;
     finding.detail = fmt::format("saw {} of {} known pages taken", witness.reclaimed_pages(), kGivenBackPages);
   } else {
-    finding.detail =
-        fmt::format("attached, but saw {} of {} pages taken", witness.reclaimed_pages(), kGivenBackPages);
+    finding.detail = fmt::format("attached, but saw {} of {} pages taken", witness.reclaimed_pages(), kGivenBackPages);
   }
   return finding;
 }

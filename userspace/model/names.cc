@@ -117,6 +117,26 @@ std::string_view reclaimer_name(Reclaimer reclaimer) {
   return "";
 }
 
+std::string_view rss_cause_name(RssCause cause) {
+  switch (cause) {
+    case RssCause::kFault:
+      return "fault";
+    case RssCause::kRelease:
+      return "release";
+    case RssCause::kKhugepaged:
+      return "khugepaged";
+    case RssCause::kOomReaper:
+      return "oom_reaper";
+    case RssCause::kOther:
+      return "other";
+    case RssCause::kReclaim:
+      return "reclaim";
+    case RssCause::kExit:
+      return "exit";
+  }
+  return "";
+}
+
 CallKind call_kind(Syscall syscall) {
   switch (syscall) {
     case Syscall::kMmap:

@@ -15,6 +15,7 @@ std::string_view call_name(CallKind call);
 std::string_view quality_name(Quality quality);
 std::string_view fate_name(Fate fate);
 std::string_view reclaimer_name(Reclaimer reclaimer);
+std::string_view rss_cause_name(RssCause cause);
 CallKind call_kind(Syscall syscall);
 
 // "MADV_DONTNEED"; the bare number for an advice that this version does not know.

@@ -115,6 +115,27 @@ struct SampleRow {
   Sample sample;
 };
 
+// One row of rss_changes.csv: what one cause has done to the RSS of a process since its
+// last row, or since counting began. RSS is anonymous memory, files and shared memory; swap
+// stands on its own.
+struct RssRow {
+  std::uint64_t ts_ns = 0;
+  std::uint64_t mono_ns = 0;
+  std::uint32_t pid = 0;
+  RssCause cause = RssCause::kFault;
+  std::optional<Reclaimer> by;
+  std::uint64_t gained_bytes = 0;
+  std::uint64_t lost_bytes = 0;
+  std::int64_t anon_delta_bytes = 0;
+  std::int64_t file_delta_bytes = 0;
+  std::int64_t shmem_delta_bytes = 0;
+  std::int64_t swap_delta_bytes = 0;
+  Quality quality = Quality::kBounded;
+
+  // Wraps if a hostile recording says so.
+  std::int64_t rss_delta_bytes() const { return static_cast<std::int64_t>(gained_bytes - lost_bytes); }
+};
+
 struct StackRow {
   std::uint32_t stack_id = 0;
   std::string_view frames;
@@ -129,6 +150,7 @@ class RowSink {
   virtual void on_release(const ReleaseRow& row) = 0;
   virtual void on_sample(const SampleRow& row) = 0;
   virtual void on_stack(const StackRow& row) = 0;
+  virtual void on_rss(const RssRow& row) = 0;
 
  protected:
   RowSink() = default;

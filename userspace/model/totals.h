@@ -18,6 +18,7 @@
 #include "model/group_counters.h"
 #include "model/returns.h"
 #include "model/rows.h"
+#include "model/rss_ledger.h"
 
 namespace madvtrace {
 
@@ -61,6 +62,7 @@ struct ProcessTotals {
   std::optional<std::uint64_t> lazyfree_at_start_bytes;
   DelaysByKind delays;
   ReturnTotals returns;  // what was touched again after it had left; only if that was recorded
+  RssTotals rss;         // what changed RSS; only if that was recorded
   GoProgram go;
   std::optional<GoHeap> go_baseline;           // at the first sample after a collection in this trace
   GoSide go_side;                              // idle in the Go heap until it is given back

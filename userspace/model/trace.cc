@@ -34,6 +34,11 @@ bool same_start(std::uint64_t a_utc_ns, std::uint64_t b_utc_ns) {
   return a_utc_ns != 0 && b_utc_ns != 0 && std::max(a_utc_ns, b_utc_ns) - std::min(a_utc_ns, b_utc_ns) < kApartNs;
 }
 
+// What is counted in no stamp, or not before the next record.
+bool can_hide_rss_changes(const std::string& cause) {
+  return cause == "rss_ring_full" || cause == "rss_table_full" || cause.starts_with("bad_record");
+}
+
 // Of a name as the kernel shows it.
 Comm comm_from(const std::string& text) {
   Comm comm{};
@@ -54,7 +59,10 @@ void Trace::apply(const Event& event) {
 
 void Trace::notice(const Stamp& stamp) {
   last_mono_ns_ = std::max(last_mono_ns_, stamp.mono_ns);
-  if (stamp.lost > lost_seen_) ledger_.on_loss();
+  if (stamp.lost > lost_seen_) {
+    ledger_.on_loss();
+    rss_.on_loss();
+  }
   lost_seen_ = std::max(lost_seen_, stamp.lost);
   held_.pass(last_mono_ns_);
 }
@@ -135,8 +143,25 @@ void Trace::on(const Reclaimed& event) {
   const AddressRange range = AddressRange::of_call(event.addr, event.pages * kPageBytes);
   ledger_.on_reclaimed(event, calls_.under_way(event.stamp.pid, range));
 }
-void Trace::on(const RssBegin&) {}
-void Trace::on(const RssChanges&) {}
+
+void Trace::on(const RssBegin& event) {
+  if (!totals_.info.records_rss()) return;
+  process(event.stamp.pid);
+  rss_.on_begin(event);
+}
+
+void Trace::on(const RssChanges& event) {
+  if (!totals_.info.records_rss()) return;
+  process(event.stamp.pid);
+  rss_.on_changes(event);
+}
+
+void Trace::on_rss(RssRow row) {
+  row.ts_ns = utc_ns(row.mono_ns);
+  sink_.on_rss(row);
+}
+
+void Trace::on_rss_totals(std::uint32_t pid, const RssTotals& totals) { process(pid).rss.add(totals); }
 
 void Trace::on(const Pages& event) {
   if (!event.on_demand) {
@@ -159,6 +184,7 @@ void Trace::on_memory_gone(std::uint32_t pid, std::uint64_t mono_ns) {
   // Of an exec the other threads ended in it, whatever they were doing.
   add_calls(calls_.on_process_gone(pid));
   ledger_.on_process_gone(pid, mono_ns);
+  rss_.on_memory_gone(pid, mono_ns);
   group_sums_.forget(pid);
   gc_started_.erase(pid);
 }
@@ -189,6 +215,7 @@ std::uint64_t Trace::on_memory_left(std::uint32_t pid, std::uint64_t mono_ns) {
   add_calls(calls_.on_process_gone(pid));
   const std::uint64_t pending_bytes = ledger_.pending_bytes(pid);
   ledger_.on_process_left(pid, mono_ns);
+  rss_.on_memory_left(pid);
   group_sums_.forget(pid);
   gc_started_.erase(pid);
   return pending_bytes;
@@ -386,7 +413,10 @@ void Trace::on(const LeftOut& event) {
   ++group().left_out;
 }
 
-void Trace::on(const Loss& event) { totals_.lost[event.cause] += event.count; }
+void Trace::on(const Loss& event) {
+  if (can_hide_rss_changes(event.cause)) rss_.on_loss();
+  totals_.lost[event.cause] += event.count;
+}
 void Trace::on(const CommandEnd& event) { totals_.command_end = event; }
 
 void Trace::on(const RunEnd& event) {
@@ -400,6 +430,7 @@ void Trace::finish() {
     if (follows_pages()) totals_.processes[index].pending_bytes = ledger_.pending_bytes(pid);
   }
   ledger_.finish(std::max(last_mono_ns_, totals_.end ? totals_.end->ended_mono_ns : 0));
+  rss_.finish();
   if (ledger_.not_conserved() != 0) totals_.lost["ledger_not_conserved"] += ledger_.not_conserved();
   if (ledger_.moments_dropped() != 0) totals_.lost["moments_unmatched"] += ledger_.moments_dropped();
   if (ledger_.refaults_dropped() != 0) totals_.lost["refaults_unmatched"] += ledger_.refaults_dropped();

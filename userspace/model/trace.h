@@ -19,14 +19,15 @@
 #include "model/held_rows.h"
 #include "model/ledger.h"
 #include "model/rows.h"
+#include "model/rss_ledger.h"
 #include "model/stack_table.h"
 #include "model/totals.h"
 
 namespace madvtrace {
 
-class Trace : private Ledger::Sink, private HeldRows::Sink {
+class Trace : private Ledger::Sink, private HeldRows::Sink, private RssLedger::Sink {
  public:
-  explicit Trace(RowSink& sink) : sink_(sink), stacks_(sink), ledger_(*this), held_(*this) {}
+  explicit Trace(RowSink& sink) : sink_(sink), stacks_(sink), ledger_(*this), rss_(*this), held_(*this) {}
 
   void apply(const Event& event);
 
@@ -70,6 +71,8 @@ class Trace : private Ledger::Sink, private HeldRows::Sink {
   void on_release(ReleaseRow row, const RowOrigin& origin) override;
   void on_delays(std::uint32_t pid, const DelaysByKind& delays, double overhang_byte_seconds) override;
   void on_returns(std::uint32_t pid, const ReturnTotals& totals) override;
+  void on_rss(RssRow row) override;
+  void on_rss_totals(std::uint32_t pid, const RssTotals& totals) override;
   void give_out(const CallRow& row, std::size_t process) override;
   void give_out(const ReleaseRow& row) override;
   void notice(const Stamp& stamp);
@@ -91,6 +94,7 @@ class Trace : private Ledger::Sink, private HeldRows::Sink {
   CallAssembler calls_;
   StackTable stacks_;
   Ledger ledger_;
+  RssLedger rss_;
   HeldRows held_;
   RunTotals totals_;
   std::unordered_map<std::uint32_t, std::size_t> live_;  // pid -> index in totals_.processes

@@ -5,20 +5,22 @@
 
 namespace madvtrace {
 
+Status CsvSink::create(std::optional<OutputFile>& file, const char* name, std::string_view header) {
+  Result<OutputFile> created = OutputFile::create(directory_ + "/" + name, OutputUnit::kLine);
+  if (!created) return tl::unexpected(created.error());
+  file.emplace(std::move(*created));
+  file->append(header);
+  return {};
+}
+
 Result<CsvSink> CsvSink::in_directory(const std::string& directory) {
   CsvSink sink;
-  const auto open = [&](std::optional<OutputFile>& file, const char* name, std::string_view header) -> Status {
-    Result<OutputFile> created = OutputFile::create(directory + "/" + name, OutputUnit::kLine);
-    if (!created) return tl::unexpected(created.error());
-    file.emplace(std::move(*created));
-    file->append(header);
-    return {};
-  };
-  const Status opened = open(sink.events_, "events.csv", kEventsHeader)
-                            .and_then([&] { return open(sink.releases_, "releases.csv", kReleasesHeader); })
-                            .and_then([&] { return open(sink.samples_, "samples.csv", kSamplesHeader); })
-                            .and_then([&] { return open(sink.stacks_, "stacks.csv", kStacksHeader); });
-  if (!opened) return tl::unexpected(opened.error());
+  sink.directory_ = directory;
+  const Status created = sink.create(sink.events_, "events.csv", kEventsHeader)
+                             .and_then([&] { return sink.create(sink.releases_, "releases.csv", kReleasesHeader); })
+                             .and_then([&] { return sink.create(sink.samples_, "samples.csv", kSamplesHeader); })
+                             .and_then([&] { return sink.create(sink.stacks_, "stacks.csv", kStacksHeader); });
+  if (!created) return tl::unexpected(created.error());
   sink.flush();
   return sink;
 }
@@ -38,6 +40,10 @@ CsvSink CsvSink::one_table(CsvTable table, OutputFile file) {
       file.append(kSamplesHeader);
       sink.samples_.emplace(std::move(file));
       break;
+    case CsvTable::kRssChanges:
+      file.append(kRssChangesHeader);
+      sink.rss_changes_.emplace(std::move(file));
+      break;
   }
   return sink;
 }
@@ -55,14 +61,24 @@ void CsvSink::on_release(const ReleaseRow& row) { write(releases_, row); }
 void CsvSink::on_sample(const SampleRow& row) { write(samples_, row); }
 void CsvSink::on_stack(const StackRow& row) { write(stacks_, row); }
 
+// Only a trace with --exact has such rows, and only it has the file.
+void CsvSink::on_rss(const RssRow& row) {
+  if (!rss_changes_ && !directory_.empty() && created_) {
+    created_ = create(rss_changes_, "rss_changes.csv", kRssChangesHeader).map_error([](const Error& error) {
+      return Error{ExitCode::kFailed, error.message};
+    });
+  }
+  write(rss_changes_, row);
+}
+
 void CsvSink::flush() {
-  for (std::optional<OutputFile>* file : {&events_, &releases_, &samples_, &stacks_}) {
+  for (std::optional<OutputFile>* file : {&events_, &releases_, &samples_, &stacks_, &rss_changes_}) {
     if (*file) (*file)->flush();
   }
 }
 
 const OutputFile* CsvSink::failed() const {
-  for (const std::optional<OutputFile>* file : {&events_, &releases_, &samples_, &stacks_}) {
+  for (const std::optional<OutputFile>* file : {&events_, &releases_, &samples_, &stacks_, &rss_changes_}) {
     if (*file && (*file)->failed()) return &**file;
   }
   return nullptr;

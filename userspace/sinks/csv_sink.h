@@ -5,6 +5,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "base/output_file.h"
 #include "base/result.h"
@@ -12,11 +13,12 @@
 
 namespace madvtrace {
 
-enum class CsvTable { kEvents, kReleases, kSamples };
+enum class CsvTable { kEvents, kReleases, kSamples, kRssChanges };
 
 class CsvSink : public RowSink {
  public:
-  // events.csv, releases.csv, samples.csv and stacks.csv in a directory that exists.
+  // events.csv, releases.csv, samples.csv and stacks.csv in a directory that exists;
+  // rss_changes.csv once there is a row for it.
   static Result<CsvSink> in_directory(const std::string& directory);
   // One table, over any descriptor.
   static CsvSink one_table(CsvTable table, OutputFile file);
@@ -27,13 +29,17 @@ class CsvSink : public RowSink {
   void on_release(const ReleaseRow& row) override;
   void on_sample(const SampleRow& row) override;
   void on_stack(const StackRow& row) override;
+  void on_rss(const RssRow& row) override;
 
   void flush();
   // The first file that could not be written; null while all is well.
   const OutputFile* failed() const;
+  // Why rss_changes.csv could not be created; its rows are missing then.
+  const Status& created() const { return created_; }
 
  private:
   CsvSink() = default;
+  Status create(std::optional<OutputFile>& file, const char* name, std::string_view header);
   template <class Row>
   void write(std::optional<OutputFile>& file, const Row& row);
 
@@ -41,6 +47,9 @@ class CsvSink : public RowSink {
   std::optional<OutputFile> releases_;
   std::optional<OutputFile> samples_;
   std::optional<OutputFile> stacks_;
+  std::optional<OutputFile> rss_changes_;
+  std::string directory_;  // empty: one table
+  Status created_;
   std::string line_;
 };
 

@@ -23,6 +23,7 @@ class LiveTable : public RowSink {
   void on_release(const ReleaseRow&) override {}
   void on_sample(const SampleRow& row) override;
   void on_stack(const StackRow&) override {}
+  void on_rss(const RssRow&) override {}
 
   // The lines of the interval that has just been sampled; `lost` is everything lost
   // so far.

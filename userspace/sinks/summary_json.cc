@@ -8,6 +8,7 @@
 #include "model/verdict.h"
 #include "model/waterfall.h"
 #include "sinks/summary_returns.h"
+#include "sinks/summary_rss.h"
 #include "sinks/verdict_text.h"
 
 namespace madvtrace {
@@ -147,6 +148,7 @@ Json process_json(const ProcessTotals& process, const RunInfo& info) {
   json["overhang_byte_seconds"] = static_cast<std::uint64_t>(process.overhang_byte_seconds);
   json["delays"] = delays_json(process.delays);
   if (info.records_refaults()) json["returns"] = returns_json(process.returns, info.fault_ns);
+  if (info.records_rss()) json["rss_changes"] = rss_json(process.rss);
   return json;
 }
 
@@ -218,6 +220,11 @@ std::string summary_json(const RunTotals& totals) {
     ReturnTotals returns;
     for (const ProcessTotals& process : totals.processes) returns.add(process.returns);
     json["returns"] = returns_json(returns, totals.info.fault_ns);
+  }
+  if (totals.info.records_rss()) {
+    RssTotals rss;
+    for (const ProcessTotals& process : totals.processes) rss.add(process.rss);
+    json["rss_changes"] = rss_json(rss);
   }
   if (totals.group) json["group"] = group_json(totals);
   json["lost"] = totals.lost;

@@ -16,6 +16,7 @@
 #include "sinks/summary_go.h"
 #include "sinks/summary_group.h"
 #include "sinks/summary_returns.h"
+#include "sinks/summary_rss.h"
 #include "sinks/summary_table.h"
 #include "sinks/verdict_text.h"
 
@@ -168,6 +169,7 @@ void write_process(Out to, const ProcessTotals& process, const RunInfo& info) {
   write_calls(to, process);
   write_releases(to, process);
   if (info.records_refaults()) fmt::format_to(to, "{}", returns_text(process.returns, info.fault_ns));
+  if (info.records_rss()) fmt::format_to(to, "{}", rss_text(process.rss));
   fmt::format_to(to, "{}{}", go_side_text(process), paragraph(verdict_text(process)));
   if (process.ended && process.wait_status) {
     fmt::format_to(to, "  It {} during the trace.\n", how_it_ended(*process.wait_status));
@@ -225,6 +227,10 @@ std::string summary_text(const RunTotals& totals) {
   fmt::format_to(to, "{}", group_text(totals));
   if (totals.processes.size() > kProcessesInFull) {
     fmt::format_to(to, "{}", process_table_text(totals));
+    RssTotals rss;
+    for (const ProcessTotals& process : totals.processes) rss.add(process.rss);
+    const std::string by_cause = rss_text(rss);
+    if (!by_cause.empty()) fmt::format_to(to, "All of them together:\n{}", by_cause);
   } else {
     write_processes(to, totals);
   }

@@ -120,4 +120,22 @@ void append_line(std::string& out, const StackRow& row) {
   line.end();
 }
 
+void append_line(std::string& out, const RssRow& row) {
+  CsvLine line(out);
+  line.number(row.ts_ns);
+  line.number(row.mono_ns);
+  line.number(row.pid);
+  line.plain(rss_cause_name(row.cause));
+  line.plain(row.by ? reclaimer_name(*row.by) : "");
+  line.number(row.gained_bytes);
+  line.number(row.lost_bytes);
+  line.number(row.rss_delta_bytes());
+  line.number(row.anon_delta_bytes);
+  line.number(row.file_delta_bytes);
+  line.number(row.shmem_delta_bytes);
+  line.number(row.swap_delta_bytes);
+  line.plain(quality_name(row.quality));
+  line.end();
+}
+
 }  // namespace madvtrace

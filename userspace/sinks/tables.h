@@ -25,11 +25,15 @@ inline constexpr std::string_view kSamplesHeader =
     "rss_heap_inuse_bytes,rss_heap_idle_bytes,rss_lazyfree_bytes,rss_stacks_bytes,rss_runtime_bytes,"
     "rss_file_backed_bytes,rss_other_anon_bytes,rss_unexplained_bytes\n";
 inline constexpr std::string_view kStacksHeader = "stack_id,frames\n";
+inline constexpr std::string_view kRssChangesHeader =
+    "ts_ns,mono_ns,pid,cause,by,gained_bytes,lost_bytes,rss_delta_bytes,anon_delta_bytes,file_delta_bytes,"
+    "shmem_delta_bytes,swap_delta_bytes,quality\n";
 
 // Each appends one line, LF included.
 void append_line(std::string& out, const CallRow& row);
 void append_line(std::string& out, const ReleaseRow& row);
 void append_line(std::string& out, const SampleRow& row);
 void append_line(std::string& out, const StackRow& row);
+void append_line(std::string& out, const RssRow& row);
 
 }  // namespace madvtrace
