@@ -152,6 +152,18 @@ TEST_F(RssLedgerTest, AnExecBeginsAnew) {
   EXPECT_EQ(totals().sources.at({RssCause::kFault, std::nullopt}).gained_bytes, 61 * kPageBytes);
 }
 
+// The exec before it was lost: what became of the old program's pages is not known.
+TEST_F(RssLedgerTest, ABeginStartsOverEvenWithoutAnExec) {
+  begin(0, {.anon = 20});
+  changes(1'000, RssCause::kFault, {.anon = 30}, {});
+  begin(1'000, {.anon = 2});
+  changes(2'000, RssCause::kFault, {.anon = 31}, {});
+  trace.apply(Exit{.stamp = at(2'500)});
+  ASSERT_EQ(log.rss.size(), 3U);
+  EXPECT_EQ(log.rss[1].gained_bytes, 31 * kPageBytes);
+  EXPECT_EQ(log.rss[2].lost_bytes, 33 * kPageBytes);
+}
+
 TEST_F(RssLedgerTest, NothingLeavesByLeavingTheGroupOrByTheEndOfTheTrace) {
   begin(0, {.anon = 20});
   changes(1'000, RssCause::kFault, {.anon = 1}, {});

@@ -327,6 +327,11 @@ TEST(CsvSink, SaysWhyAFileCouldNotBeCreatedLater) {
   EXPECT_NE(sink->created().error().message.find("rss_changes.csv: File exists"), std::string::npos)
       << sink->created().error().message;
   EXPECT_EQ(test::read_all(temporary / "rss_changes.csv"), "mine");
+  // A file that begins in the middle would be worse than none.
+  std::filesystem::remove(temporary / "rss_changes.csv");
+  sink->on_rss({});
+  EXPECT_FALSE(sink->created());
+  EXPECT_FALSE(std::filesystem::exists(temporary / "rss_changes.csv"));
 }
 
 TEST(CsvSink, OverwritesNothing) {
