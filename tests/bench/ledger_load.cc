@@ -20,6 +20,7 @@ class CountRows : public madvtrace::RowSink {
   }
   void on_sample(const madvtrace::SampleRow&) override {}
   void on_stack(const madvtrace::StackRow&) override {}
+  void on_rss(const madvtrace::RssRow&) override {}
 
   std::uint64_t calls = 0;
   std::uint64_t releases = 0;

@@ -112,6 +112,7 @@ TEST_F(ExactTest, ReclaimHasAHand) {
   const json left = step('s');
   ASSERT_TRUE(left.is_object());
   ASSERT_NO_FATAL_FAILURE(end_exact_trace());
+  lazy_.reset();  // before the group goes
   const std::int64_t gone = mapped_ - left.at("resident_bytes").get<std::int64_t>();
   print("reclaimed: of lazily freed pages", bytes_of("reclaimed"), "truth", gone, "| by the count",
         sum("lost_bytes", "reclaim"), "by memcg", sum("lost_bytes", "reclaim", "memcg"), "of it files",

@@ -198,6 +198,14 @@ TEST(Options, RefaultsNeedThePageWalk) {
   EXPECT_TRUE(contains(refused({"--refaults", "--no-page-walk", "-p", "1"}), "needs the page walk"));
 }
 
+TEST(Options, ChangesOfRssNeedTheTierExact) {
+  EXPECT_FALSE(accepted({"-p", "1"}).exact);
+  EXPECT_TRUE(accepted({"-p", "1", "--exact"}).exact);
+  EXPECT_TRUE(contains(refused({"-p", "1", "--csv", "rss_changes"}), "--exact"));
+  EXPECT_EQ(accepted({"-p", "1", "--exact", "--csv", "rss_changes"}).csv, CsvTable::kRssChanges);
+  EXPECT_EQ(accepted({"replay", "run.mv", "--csv", "rss_changes"}).csv, CsvTable::kRssChanges);
+}
+
 TEST(Options, OneCommandAtATime) { refused({"doctor", "replay", "run.mv"}); }
 
 TEST(Options, Help) {

@@ -266,6 +266,9 @@ Status Parser::take_values() {
       return usage(fmt::format("--csv {}: there is no such table; events, releases, samples or rss_changes", csv));
     }
   }
+  if (options.csv == CsvTable::kRssChanges && !options.exact && !replay->parsed()) {
+    return usage("--csv rss_changes: only --exact records what changes RSS; add it");
+  }
   if (!output.empty()) options.output_directory = output;
   if (!record.empty()) options.record_path = record;
   if (app.count("--ready-fd") != 0) {
