@@ -20,7 +20,7 @@ namespace {
 // A node with thousands of containers has some MiB of mounts.
 constexpr std::size_t kMountinfoLimitBytes = std::size_t{16} * 1024 * 1024;
 // Groups that are looked at to find the ancestors of our own cgroup namespace.
-constexpr std::size_t kSearchLimit = 65'536;
+constexpr std::size_t kGroupsLimit = 65'536;
 
 // The kernel writes blank, tab, newline and backslash as \ooo (mangle_path).
 std::string unescape(std::string_view text) {
@@ -101,9 +101,9 @@ std::optional<std::string> only_directory(const std::string& top, std::size_t de
   for (std::size_t step = 0; step < depth; ++step) {
     std::vector<std::string> next;
     for (const std::string& parent : level) {
-      for (const std::string& name : list_directories(parent, kSearchLimit).names)
+      for (const std::string& name : list_directories(parent, kGroupsLimit).names)
         next.push_back(fmt::format("{}/{}", parent, name));
-      if (seen + next.size() > kSearchLimit) return std::nullopt;
+      if (seen + next.size() > kGroupsLimit) return std::nullopt;
     }
     seen += next.size();
     level = std::move(next);

@@ -40,8 +40,9 @@ constexpr std::array kMemstats119{TableWord{kMspanSys, -40}, TableWord{kMcacheSy
 constexpr std::array kCycles{TableWord{kPauseTotalNs, 8}, TableWord{kNumGc, 0x1010, 4}};
 
 // From gcController.heapInUse, since 1.19; the first six are one block in the sources.
-constexpr std::array kController{TableWord{kHeapInuse, 0},   TableWord{kHeapReleased, 8}, TableWord{kHeapFree, 16},
-                                 TableWord{kTotalAlloc, 24}, TableWord{kTotalFree, 32},   TableWord{kMappedReady, 40}};
+constexpr std::array kControllerWords{TableWord{kHeapInuse, 0},  TableWord{kHeapReleased, 8},
+                                      TableWord{kHeapFree, 16},  TableWord{kTotalAlloc, 24},
+                                      TableWord{kTotalFree, 32}, TableWord{kMappedReady, 40}};
 constexpr std::array kPacer{TableWord{kGcPercentGoal, -200}, TableWord{kSweepMinTrigger, -192},
                             TableWord{kTriggered, -184}, TableWord{kHeapMarked, -120}};
 
@@ -244,7 +245,7 @@ Result<BooksLayout> layout_from_anchors(const BooksAnchors& anchors, const GoVer
     }
   }
   if (anchors.heap_in_use) {
-    place(layout, kController, *anchors.heap_in_use);
+    place(layout, kControllerWords, *anchors.heap_in_use);
     if (row != nullptr && row->heap_in_use != 0) {
       place(layout, kPacer, *anchors.heap_in_use);
       layout[kGcPercent] = {*anchors.heap_in_use - row->heap_in_use, 4};

@@ -15,7 +15,7 @@ namespace {
 
 constexpr std::string_view kMagic = "\xff Go buildinf:";
 constexpr std::size_t kAlignment = 16;
-constexpr std::size_t kHeaderBytes = 32;
+constexpr std::size_t kBuildInfoHeaderBytes = 32;
 constexpr std::size_t kVersionLimitBytes = 256;
 // What the scan for a version's text may come to.
 constexpr std::size_t kTextsLimit = 4096;
@@ -61,8 +61,8 @@ std::optional<std::string> take_counted_text(const ElfImage& image, std::uint64_
 }
 
 std::optional<Blob> read_blob(const ElfImage& image, std::uint64_t address) {
-  const auto header = image.read_relocated(address, kHeaderBytes);
-  if (header.size() != kHeaderBytes || !as_text(header).starts_with(kMagic)) return std::nullopt;
+  const auto header = image.read_relocated(address, kBuildInfoHeaderBytes);
+  if (header.size() != kBuildInfoHeaderBytes || !as_text(header).starts_with(kMagic)) return std::nullopt;
   const auto pointer_bytes = std::to_integer<unsigned>(header[14]);
   const auto flags = std::to_integer<unsigned>(header[15]);
   constexpr unsigned kBigEndian = 1;
@@ -70,7 +70,7 @@ std::optional<Blob> read_blob(const ElfImage& image, std::uint64_t address) {
   std::optional<std::string> version;
   std::optional<std::string> modules;
   if ((flags & kInline) != 0) {
-    address += kHeaderBytes;
+    address += kBuildInfoHeaderBytes;
     version = take_counted_text(image, address, kVersionLimitBytes);
     if (version) modules = take_counted_text(image, address, BuildInfo::kTextLimitBytes);
   } else if (pointer_bytes == 8 && (flags & kBigEndian) == 0) {

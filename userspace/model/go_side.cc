@@ -4,12 +4,9 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/arithmetic.h"
+
 namespace madvtrace {
-namespace {
-
-std::uint64_t since(std::uint64_t from_ns, std::uint64_t to_ns) { return to_ns > from_ns ? to_ns - from_ns : 0; }
-
-}  // namespace
 
 void GoSide::take(Fate fate, std::uint64_t bytes, std::uint64_t mono_ns) {
   const bool oldest_first = fate == Fate::kFreed;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "base/arithmetic.h"
 #include "model/names.h"
 
 namespace madvtrace {
@@ -20,8 +21,6 @@ Fate fate_by(Syscall syscall) {
   const bool advice = syscall == Syscall::kMadvise || syscall == Syscall::kProcessMadvise;
   return advice ? Fate::kSuperseded : Fate::kUnmapped;
 }
-
-std::uint64_t since(std::uint64_t from_ns, std::uint64_t to_ns) { return to_ns > from_ns ? to_ns - from_ns : 0; }
 
 // Of the part of its chunk that was looked at.
 PageBits resident_in(const Pages& pages) {

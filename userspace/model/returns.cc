@@ -3,12 +3,11 @@
 
 #include <algorithm>
 
+#include "base/arithmetic.h"
 #include "model/page_table.h"
 
 namespace madvtrace {
 namespace {
-
-std::uint64_t since(std::uint64_t from_ns, std::uint64_t to_ns) { return to_ns > from_ns ? to_ns - from_ns : 0; }
 
 bool has(const PageBits& pages, std::size_t page) { return (pages[page / 64] >> (page % 64) & 1U) != 0; }
 

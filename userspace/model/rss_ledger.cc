@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "model/rss_ledger.h"
 
+#include "base/arithmetic.h"
 #include "base/page_range.h"
 
 namespace madvtrace {
@@ -27,10 +28,6 @@ void add_pages(RssPages& sum, const RssPages& part) {
 
 std::int64_t delta_bytes(std::uint64_t gained_pages, std::uint64_t lost_pages) {
   return static_cast<std::int64_t>((gained_pages - lost_pages) * kPageBytes);
-}
-
-std::int64_t wrapping_sum(std::int64_t a, std::int64_t b) {
-  return static_cast<std::int64_t>(static_cast<std::uint64_t>(a) + static_cast<std::uint64_t>(b));
 }
 
 void add_known(std::optional<std::uint64_t>& sum, const std::optional<std::uint64_t>& part) {

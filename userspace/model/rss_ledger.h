@@ -24,6 +24,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <tuple>
 
 #include "model/event.h"
 #include "model/rows.h"
@@ -35,7 +36,7 @@ struct RssTotals {
   struct Source {
     RssCause cause = RssCause::kFault;
     std::optional<Reclaimer> by;
-    auto operator<=>(const Source&) const = default;
+    bool operator<(const Source& other) const { return std::tie(cause, by) < std::tie(other.cause, other.by); }
   };
   struct Part {
     std::uint64_t gained_bytes = 0;  // of RSS

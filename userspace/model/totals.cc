@@ -1,14 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "model/totals.h"
 
+#include "base/arithmetic.h"
 #include "model/names.h"
 
 namespace madvtrace {
 namespace {
-
-std::int64_t wrapping_sum(std::int64_t a, std::int64_t b) {
-  return static_cast<std::int64_t>(static_cast<std::uint64_t>(a) + static_cast<std::uint64_t>(b));
-}
 
 std::uint64_t released_bytes(const CallRow& row, bool failed) {
   if (row.advice == kMadvFree) return failed ? 0 : row.resident_bytes.value_or(0);

@@ -133,7 +133,7 @@ void Trace::on_delays(std::uint32_t pid, const DelaysByKind& delays, double over
   totals.overhang_byte_seconds += overhang_byte_seconds;
 }
 
-void Trace::on_returns(std::uint32_t pid, const ReturnTotals& returns) { process(pid).returns.add(returns); }
+void Trace::on_returns(std::uint32_t pid, const ReturnTotals& totals) { process(pid).returns.add(totals); }
 
 void Trace::on(const Refault& event) {
   ledger_.on_refault(event, calls_.under_way(event.stamp.pid, {event.addr, event.addr + kPageBytes}));

@@ -10,7 +10,7 @@ namespace madvtrace {
 namespace {
 
 // One path of up to 4 KiB in each of some dozen hierarchies.
-constexpr std::size_t kLimitBytes = std::size_t{256} * 1024;
+constexpr std::size_t kCgroupLimitBytes = std::size_t{256} * 1024;
 constexpr std::size_t kEntriesLimit = 64;
 
 // "4:memory:/docker/0123" and "0::/system.slice/x.service". Only the first two colons
@@ -42,7 +42,7 @@ std::vector<CgroupEntry> parse_cgroup(std::string_view text) {
 }
 
 ProcResult<std::vector<CgroupEntry>> read_cgroup(const ProcRoot& root, pid_t pid) {
-  const ProcResult<std::string> text = root.read_file(pid, "cgroup", kLimitBytes);
+  const ProcResult<std::string> text = root.read_file(pid, "cgroup", kCgroupLimitBytes);
   if (!text) return tl::unexpected<ProcError>(text.error());
   return parse_cgroup(*text);
 }

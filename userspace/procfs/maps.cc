@@ -10,7 +10,7 @@ namespace madvtrace {
 namespace {
 
 // kMappingsLimit lines of ordinary length.
-constexpr std::size_t kLimitBytes = std::size_t{256} * 1024 * 1024;
+constexpr std::size_t kMapsLimitBytes = std::size_t{256} * 1024 * 1024;
 
 std::string decode_newlines(std::string_view printed) {
   constexpr std::string_view kEscaped = "\\012";
@@ -87,7 +87,7 @@ MapsText parse_maps(std::string_view text, std::size_t limit) {
 }
 
 ProcResult<MapsText> read_maps(const ProcRoot& root, pid_t pid) {
-  const ProcResult<std::string> text = root.read_file(pid, "maps", kLimitBytes);
+  const ProcResult<std::string> text = root.read_file(pid, "maps", kMapsLimitBytes);
   if (!text) return tl::unexpected<ProcError>(text.error());
   return parse_maps(*text);
 }

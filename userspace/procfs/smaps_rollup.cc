@@ -6,7 +6,7 @@
 namespace madvtrace {
 namespace {
 
-constexpr std::size_t kLimitBytes = std::size_t{16} * 1024;
+constexpr std::size_t kSmapsRollupLimitBytes = std::size_t{16} * 1024;
 
 void set_first(std::optional<std::uint64_t>& field, std::string_view value) {
   if (!field) field = parse_kb_as_bytes(value);
@@ -32,7 +32,7 @@ std::optional<SmapsRollup> parse_smaps_rollup(std::string_view text) {
 }
 
 ProcResult<SmapsRollup> read_smaps_rollup(const ProcRoot& root, pid_t pid) {
-  const ProcResult<std::string> text = root.read_file(pid, "smaps_rollup", kLimitBytes);
+  const ProcResult<std::string> text = root.read_file(pid, "smaps_rollup", kSmapsRollupLimitBytes);
   if (!text) return tl::unexpected<ProcError>(text.error());
   const std::optional<SmapsRollup> rollup = parse_smaps_rollup(*text);
   if (!rollup) return tl::unexpected<ProcError>(root.malformed(pid, "smaps_rollup", "there is no Rss line"));

@@ -9,7 +9,7 @@
 namespace madvtrace {
 namespace {
 
-constexpr std::size_t kLimitBytes = std::size_t{16} * 1024;
+constexpr std::size_t kStatLimitBytes = std::size_t{16} * 1024;
 
 }  // namespace
 
@@ -46,7 +46,7 @@ std::optional<ProcessStat> parse_stat(std::string_view text) {
 }
 
 ProcResult<ProcessStat> read_stat(const ProcRoot& root, pid_t pid) {
-  const ProcResult<std::string> text = root.read_file(pid, "stat", kLimitBytes);
+  const ProcResult<std::string> text = root.read_file(pid, "stat", kStatLimitBytes);
   if (!text) return tl::unexpected<ProcError>(text.error());
   std::optional<ProcessStat> stat = parse_stat(*text);
   if (!stat) return tl::unexpected<ProcError>(root.malformed(pid, "stat", "fewer fields than 22, or no numbers"));

@@ -9,7 +9,7 @@
 namespace madvtrace {
 namespace {
 
-constexpr std::size_t kLimitBytes = std::size_t{256} * 1024;
+constexpr std::size_t kStatusLimitBytes = std::size_t{256} * 1024;
 // The kernel's MAX_PID_NS_LEVEL.
 constexpr std::size_t kPidNamespaceLimit = 32;
 
@@ -128,7 +128,7 @@ std::optional<ProcessStatus> parse_status(std::string_view text) {
 }
 
 ProcResult<ProcessStatus> read_status(const ProcRoot& root, pid_t pid) {
-  const ProcResult<std::string> text = root.read_file(pid, "status", kLimitBytes);
+  const ProcResult<std::string> text = root.read_file(pid, "status", kStatusLimitBytes);
   if (!text) return tl::unexpected<ProcError>(text.error());
   std::optional<ProcessStatus> status = parse_status(*text);
   if (!status) return tl::unexpected<ProcError>(root.malformed(pid, "status", "a line that identifies it is missing"));

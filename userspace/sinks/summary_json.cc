@@ -7,6 +7,7 @@
 #include "model/names.h"
 #include "model/verdict.h"
 #include "model/waterfall.h"
+#include "sinks/json_value.h"
 #include "sinks/summary_returns.h"
 #include "sinks/summary_rss.h"
 #include "sinks/verdict_text.h"
@@ -17,13 +18,6 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr int kSchema = 1;
-
-template <class T>
-Json or_null(const std::optional<T>& value) {
-  return value ? Json(*value) : Json(nullptr);
-}
-
-Json or_null(const std::string& text) { return text.empty() ? Json(nullptr) : Json(text); }
 
 Json causes_json(const CallTotals& totals) {
   Json list = Json::array();

@@ -6,6 +6,7 @@
 #include <iterator>
 
 #include "base/units.h"
+#include "sinks/json_value.h"
 
 namespace madvtrace {
 namespace {
@@ -15,8 +16,6 @@ using Json = nlohmann::ordered_json;
 std::optional<std::uint64_t> cpu_ns(const ReturnTotals::Part& part, std::optional<std::uint64_t> fault_ns) {
   return fault_ns ? std::optional(part.faults * *fault_ns) : std::nullopt;
 }
-
-Json or_null(const std::optional<std::uint64_t>& value) { return value ? Json(*value) : Json(nullptr); }
 
 Json part_json(const ReturnTotals::Part& part, std::optional<std::uint64_t> fault_ns) {
   return {{"bytes", part.bytes}, {"faults", part.faults}, {"fault_cpu_ns", or_null(cpu_ns(part, fault_ns))}};

@@ -12,18 +12,17 @@
 
 #include "base/units.h"
 #include "model/names.h"
+#include "sinks/json_value.h"
 #include "sinks/paragraph.h"
 
 namespace madvtrace {
 namespace {
 
 using Json = nlohmann::ordered_json;
-using Entry = std::pair<RssTotals::Source, RssTotals::Part>;
+using SourceAndPart = std::pair<RssTotals::Source, RssTotals::Part>;
 
 constexpr std::uint64_t kPartsTooSmall = 200;  // 0.5% of all that ever was in RSS
 constexpr std::uint64_t kPartsOneSided = 20;   // 5% of the other direction
-
-Json or_null(const std::optional<std::uint64_t>& value) { return value ? Json(*value) : Json(nullptr); }
 
 std::uint64_t weight(const RssTotals::Part& part) { return std::max(part.gained_bytes, part.lost_bytes); }
 
@@ -74,21 +73,22 @@ Json rss_json(const RssTotals& totals) {
 }
 
 std::string rss_text(const RssTotals& totals) {
-  std::vector<Entry> entries(totals.sources.begin(), totals.sources.end());
+  std::vector<SourceAndPart> entries(totals.sources.begin(), totals.sources.end());
   std::uint64_t whole = totals.start_rss_bytes.value_or(0);
   for (const auto& [source, part] : entries) whole += part.gained_bytes;
-  std::erase_if(entries, [&](const Entry& entry) {
+  std::erase_if(entries, [&](const SourceAndPart& entry) {
     return weight(entry.second) <= std::max(whole, std::uint64_t{1}) / kPartsTooSmall;
   });
   std::stable_sort(entries.begin(), entries.end(),
-                   [](const Entry& a, const Entry& b) { return weight(a.second) > weight(b.second); });
+                   [](const SourceAndPart& a, const SourceAndPart& b) { return weight(a.second) > weight(b.second); });
   std::string text;
   const auto add = [&](const std::string& part) { text += (text.empty() ? "RSS by cause: " : ", ") + part; };
   if (totals.start_rss_bytes) add(format_bytes(*totals.start_rss_bytes) + " at the start");
   bool after_reclaim = false;
   for (const auto& [source, part] : entries) {
-    std::string name(in_words(source.cause));
-    if (source.by) name = (after_reclaim ? "" : name + " by ") + std::string(reclaimer_name(*source.by));
+    std::string name;
+    if (!source.by || !after_reclaim) name = in_words(source.cause);
+    if (source.by) name.append(name.empty() ? "" : " by ").append(reclaimer_name(*source.by));
     after_reclaim = source.by.has_value();
     add(name + " " + change(part));
   }
