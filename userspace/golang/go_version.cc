@@ -6,7 +6,7 @@
 namespace madvtrace {
 namespace {
 
-constexpr std::size_t kVersionLimitBytes = 256;
+constexpr std::size_t kVersionTextLimitBytes = 256;
 constexpr unsigned kNumberLimit = 9999;
 
 std::optional<unsigned> take_number(std::string_view& text) {
@@ -20,7 +20,7 @@ std::optional<unsigned> take_number(std::string_view& text) {
 }  // namespace
 
 std::optional<GoVersion> GoVersion::parse(std::string_view text) {
-  if (text.size() > kVersionLimitBytes) return std::nullopt;
+  if (text.size() > kVersionTextLimitBytes) return std::nullopt;
   GoVersion version{.text = std::string(text)};
   constexpr std::string_view kDevelopment = "devel ";
   if (text.starts_with(kDevelopment)) text.remove_prefix(kDevelopment.size());
