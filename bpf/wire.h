@@ -201,7 +201,8 @@ enum wire_reclaimer {
   WIRE_RECLAIM_DIRECT = 2,
   WIRE_RECLAIM_DAMON = 3,
   WIRE_RECLAIM_OTHER = 4, /* node reclaim; MADV_PAGEOUT by a process that is no target */
-  WIRE_RECLAIM_SELF = 5,  /* targets that reclaimed, for whomever: which of them is in struct wire_target */
+  WIRE_RECLAIM_SELF = 5,  /* of a page: its own process. Of sums: targets that reclaimed, for whomever;
+                             which of them is in struct wire_target */
   WIRE_RECLAIMERS = 6,
 };
 

@@ -35,13 +35,13 @@ int BPF_PROG(on_memcg_reclaim_begin) {
 
 SEC("tp_btf/mm_vmscan_direct_reclaim_begin")
 int BPF_PROG(on_direct_reclaim_begin) {
-  reclaim_begins(current_target() ? WIRE_RECLAIM_SELF : WIRE_RECLAIM_DIRECT);
+  reclaim_begins(WIRE_RECLAIM_DIRECT);
   return 0;
 }
 
 SEC("tp_btf/mm_vmscan_node_reclaim_begin")
 int BPF_PROG(on_node_reclaim_begin) {
-  reclaim_begins(current_target() ? WIRE_RECLAIM_SELF : WIRE_RECLAIM_OTHER);
+  reclaim_begins(WIRE_RECLAIM_OTHER);
   return 0;
 }
 

@@ -60,7 +60,7 @@ static __always_inline int taken(__u64 folio, __u64 vma, __u64 address) {
   record->header.tid = 0;
   record->addr = address;
   record->pages = flags & large ? pages_of_large_folio(folio) : 1;
-  record->by = current_reclaimer();
+  record->by = current_reclaimer(space->tgid);
   submit(record);
   return 0;
 }

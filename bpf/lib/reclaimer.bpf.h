@@ -44,13 +44,15 @@ static __always_inline bool current_is_damon(void) {
   return (bpf_get_current_task_btf()->flags & PF_KTHREAD) && current_is_called("kdamond", 7);
 }
 
-/* Of a thread that reclaims. */
-static __always_inline enum wire_reclaimer current_reclaimer(void) {
+/* Of a thread that reclaims, as seen by the process whose pages it takes. */
+static __always_inline enum wire_reclaimer current_reclaimer(__u32 owner_tgid) {
   struct task_struct* task = bpf_get_current_task_btf();
   if (task->flags & PF_KSWAPD) return WIRE_RECLAIM_KSWAPD;
   __u32* current = bpf_task_storage_get(&reclaiming, task, 0, 0);
   __u32 by = current ? *current : 0;
-  if (by && by <= WIRE_RECLAIMERS) return by - 1;
+  if (by == WIRE_RECLAIM_MEMCG + 1) return WIRE_RECLAIM_MEMCG;
+  if ((__u32)task->tgid == owner_tgid) return WIRE_RECLAIM_SELF;
+  if (by == WIRE_RECLAIM_DIRECT + 1) return WIRE_RECLAIM_DIRECT;
   return current_is_damon() ? WIRE_RECLAIM_DAMON : WIRE_RECLAIM_OTHER;
 }
 

@@ -269,16 +269,16 @@ static __always_inline bool is_pageout(const struct inflight* call) {
          (call->syscall == WIRE_PROCESS_MADVISE && (int)call->args[3] == MADV_PAGEOUT_ADVICE);
 }
 
-static __always_inline __u32 rss_cause(__u64 mm, __s64 change) {
+static __always_inline __u32 rss_cause(__u64 mm, __u32 tgid, __s64 change) {
   struct task_struct* task = bpf_get_current_task_btf();
   __u32 flags = task->flags;
   if ((__u64)BPF_CORE_READ(task, mm) == mm) {
     if (!(flags & PF_MEMALLOC) && change > 0) return WIRE_RSS_FAULT;
     struct inflight* call = inflight_current();
-    if ((flags & PF_MEMALLOC) && !(call && is_pageout(call))) return WIRE_RSS_RECLAIM + current_reclaimer();
+    if ((flags & PF_MEMALLOC) && !(call && is_pageout(call))) return WIRE_RSS_RECLAIM + current_reclaimer(tgid);
     return call ? WIRE_RSS_RELEASE : WIRE_RSS_FAULT;
   }
-  if (flags & (PF_KSWAPD | PF_MEMALLOC)) return WIRE_RSS_RECLAIM + current_reclaimer();
+  if (flags & (PF_KSWAPD | PF_MEMALLOC)) return WIRE_RSS_RECLAIM + current_reclaimer(tgid);
   if (!(flags & PF_KTHREAD)) return WIRE_RSS_OTHER;
   if (current_is_called("khugepaged", 11)) return WIRE_RSS_KHUGEPAGED;
   return current_is_called("oom_reaper", 11) ? WIRE_RSS_OOM_REAPER : WIRE_RSS_OTHER;
@@ -291,7 +291,7 @@ static __always_inline void add_rss_change(struct rss_changes* changes, __u64 mm
    * how much that is. */
   struct task_struct* task = bpf_get_current_task_btf();
   if ((__u32)task->tgid == tgid && (__u64)BPF_CORE_READ(task, mm) != mm) return;
-  __u32 cause = rss_cause(mm, change);
+  __u32 cause = rss_cause(mm, tgid, change);
   if (cause >= WIRE_RSS_CAUSES) return;
   if (change > 0) {
     __sync_fetch_and_add(&changes->by[cause].gained[member], change);

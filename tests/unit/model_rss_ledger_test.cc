@@ -192,12 +192,24 @@ TEST_F(RssLedgerTest, AMemberThatLeftMoreOftenThanItCameIsNotARow) {
 }
 
 TEST_F(RssLedgerTest, WithoutABeginNothingLeavesByExit) {
+  trace.apply(ProcessInfo{.stamp = at(0)});
   changes(1'000, RssCause::kFault, {.anon = 30}, {});
   trace.apply(Exit{.stamp = at(1'500)});
   ASSERT_EQ(log.rss.size(), 1U);
   EXPECT_EQ(log.rss[0].gained_bytes, 30 * kPageBytes);
   EXPECT_EQ(log.rss[0].quality, Quality::kAfterLoss);
   EXPECT_EQ(totals().start_rss_bytes, std::nullopt);
+}
+
+// Whoever asks for the changes can be told them after the process has ended.
+TEST_F(RssLedgerTest, ChangesOfNobodyMakeNoProcess) {
+  begin(0, {.anon = 20});
+  trace.apply(Exit{.stamp = at(500)});
+  const std::size_t processes = trace.totals().processes.size();
+  const std::size_t rows = log.rss.size();
+  changes(1'000, RssCause::kFault, {.anon = 30}, {});
+  EXPECT_EQ(trace.totals().processes.size(), processes);
+  EXPECT_EQ(log.rss.size(), rows);
 }
 
 // An exec and the begin after it were lost.

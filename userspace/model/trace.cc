@@ -151,8 +151,8 @@ void Trace::on(const RssBegin& event) {
 }
 
 void Trace::on(const RssChanges& event) {
-  if (!totals_.info.records_rss()) return;
-  process(event.stamp.pid);
+  // Asked for just when it ended, what it says can stand behind its end.
+  if (!totals_.info.records_rss() || !live_.contains(event.stamp.pid)) return;
   rss_.on_changes(event);
 }
 
