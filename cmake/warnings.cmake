@@ -11,10 +11,21 @@ if(MADVTRACE_ASAN)
     -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
   target_link_options(madvtrace_flags INTERFACE -fsanitize=address,undefined)
 endif()
+# Under sanitizers a folder is compiled as one: a third less of the time. Names that are
+# local to its files must differ for that; whether one hides another in the same file, and
+# whether a file includes all that it needs, is for the release build to say.
+if(MADVTRACE_ASAN AND MADVTRACE_UNITY)
+  set(MADVTRACE_TOGETHER ON)
+  target_compile_options(madvtrace_flags INTERFACE
+    -Wno-shadow $<$<CXX_COMPILER_ID:GNU>:-Wno-subobject-linkage>)
+endif()
 target_include_directories(madvtrace_flags INTERFACE
   ${CMAKE_SOURCE_DIR}/userspace ${CMAKE_SOURCE_DIR})
 
 function(madvtrace_library name)
   add_library(${name} STATIC ${ARGN})
   target_link_libraries(${name} PUBLIC madvtrace_flags)
+  if(MADVTRACE_TOGETHER)
+    set_target_properties(${name} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 10)
+  endif()
 endfunction()
