@@ -15,6 +15,7 @@
 
 #include "wire.h"
 /* after the contract */
+#include "lib/advice.bpf.h"
 #include "lib/call.bpf.h"
 #include "lib/gc.bpf.h"
 #include "lib/process.bpf.h"
@@ -51,18 +52,6 @@ const struct wire_rss* anchor_wire_rss __attribute__((unused));
 /* uapi/linux/pidfd.h, 6.14+ */
 #define PIDFD_SELF_THREAD (-10000)
 #define PIDFD_SELF_THREAD_GROUP (-10001)
-
-enum advice {
-  MADV_DONTNEED = 4,
-  MADV_FREE = 8,
-  MADV_REMOVE = 9,
-  MADV_PAGEOUT = 21,
-  MADV_POPULATE_READ = 22,
-  MADV_POPULATE_WRITE = 23,
-  MADV_DONTNEED_LOCKED = 24, /* 5.18+ */
-  MADV_COLLAPSE = 25,        /* 6.1+ */
-  MADV_GUARD_INSTALL = 102,  /* 6.13+ */
-};
 
 /* After these the same address can be touched again, and the page comes back. */
 static __always_inline bool can_come_back(__u64 advice) {

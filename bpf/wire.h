@@ -229,6 +229,7 @@ enum wire_rss_cause {
   WIRE_RSS_CAUSES = 5 + 6,
 };
 
+#define WIRE_RSS_CPUS 4096 /* that changes of RSS can be counted on */
 #define WIRE_RSS_MEMBERS 4 /* MM_FILEPAGES, MM_ANONPAGES, MM_SWAPENTS, MM_SHMEMPAGES: linux/mm_types_task.h */
 
 /* Pages of one address space, by member. WIRE_RSS_BEGIN: what it has, in gained_pages; all

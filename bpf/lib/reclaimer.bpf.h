@@ -28,6 +28,7 @@ static __always_inline void reclaim_begins(enum wire_reclaimer by) {
 }
 
 static __always_inline void reclaim_ends(void) {
+  if (!record_rss) return; /* nobody has said that it began */
   __u32* current = bpf_task_storage_get(&reclaiming, bpf_get_current_task_btf(), 0, 0);
   if (current) *current = 0;
 }

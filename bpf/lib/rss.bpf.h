@@ -20,17 +20,16 @@
 #ifndef MADVTRACE_RSS_BPF_H
 #define MADVTRACE_RSS_BPF_H
 
+#include "advice.bpf.h"
 #include "emit.bpf.h"
 #include "inflight.bpf.h"
 #include "reclaimer.bpf.h"
 
-const volatile __u32 record_rss = 0;
 /* Of the machine, for the parts of the counters. More are refused before loading. */
-#define RSS_CPUS 4096
 const volatile __u32 cpus = 0;
 /* Where a CPU's part lies from where a __percpu pointer points. There is no symbol for it
  * everywhere (this_cpu_off needs KALLSYMS_ALL): found by find_percpu_offsets. */
-__u64 percpu_offsets[RSS_CPUS] = {};
+__u64 percpu_offsets[WIRE_RSS_CPUS] = {};
 
 struct address_space {
   __u64 last_count[WIRE_RSS_MEMBERS]; /* of the common number, when it was last looked at */
@@ -86,7 +85,7 @@ static long find_percpu_offset(__u32 cpu, void* context) {
   }
   __u64 element = (__u64)bpf_map_lookup_percpu_elem(&percpu_anchor, &zero, cpu), here = 0;
   bpf_probe_read_kernel(&here, sizeof(here), &element);
-  if (!here || cpu >= RSS_CPUS) return 1;
+  if (!here || cpu >= WIRE_RSS_CPUS) return 1;
   percpu_offsets[cpu] = here - base;
   return 0;
 }
@@ -100,7 +99,7 @@ int find_percpu_offsets(void* context) {
 
 static __always_inline __s64 part_on(__u64 parts, __u32 cpu) {
   __s32 part = 0;
-  if (cpu < RSS_CPUS) bpf_probe_read_kernel(&part, sizeof(part), (void*)(parts + percpu_offsets[cpu]));
+  if (cpu < WIRE_RSS_CPUS) bpf_probe_read_kernel(&part, sizeof(part), (void*)(parts + percpu_offsets[cpu]));
   return part;
 }
 
@@ -261,12 +260,10 @@ static __noinline int rss_ends(__u64 mm, __u32 tgid) {
   return 0;
 }
 
-#define MADV_PAGEOUT_ADVICE 21 /* MADV_PAGEOUT; uapi/asm-generic/mman-common.h */
-
 /* It reclaims as well: what the process asked for, not what befell it. */
 static __always_inline bool is_pageout(const struct inflight* call) {
-  return (call->syscall == WIRE_MADVISE && (int)call->args[2] == MADV_PAGEOUT_ADVICE) ||
-         (call->syscall == WIRE_PROCESS_MADVISE && (int)call->args[3] == MADV_PAGEOUT_ADVICE);
+  return (call->syscall == WIRE_MADVISE && (int)call->args[2] == MADV_PAGEOUT) ||
+         (call->syscall == WIRE_PROCESS_MADVISE && (int)call->args[3] == MADV_PAGEOUT);
 }
 
 static __always_inline __u32 rss_cause(__u64 mm, __u32 tgid, __s64 change) {
@@ -307,38 +304,35 @@ static __always_inline __u32 member_of(int which) {
   return member & (WIRE_RSS_MEMBERS - 1);
 }
 
-/* Only one of the two is loaded. A task can be preempted by another of its process in
- * here: what is remembered is exchanged, so that the sum stays right. */
-SEC("tp_btf/rss_stat")
-int BPF_PROG(on_rss_stat_parts, struct mm_struct* changed, int which) {
-  __u64 mm = (__u64)changed;
+/* A task can be preempted by another of its process in here: what is remembered is
+ * exchanged, so that the sum stays right. `count`: of the common number, before 6.2. */
+static __always_inline int rss_changed(__u64 mm, __u32 member, bool in_parts, __u64 count) {
   struct address_space* space = bpf_map_lookup_elem(&address_spaces, &mm);
   if (!space || recording_stopped) return 0;
-  __u32 tgid = space->tgid, member = member_of(which);
+  __u32 tgid = space->tgid;
   struct rss_changes* changes = bpf_map_lookup_elem(&rss_changes, &tgid);
   if (!changes) return 0;
-  __s64 part = part_on(space->parts[member], bpf_get_smp_processor_id());
-  __s64 change = part - (__s64)__sync_lock_test_and_set(&changes->last_part[member], part);
-  if (!part) {
-    __u64 count = common_count(mm, member);
-    change += count - __sync_lock_test_and_set(&space->last_count[member], count);
+  __s64 change = 0;
+  __s64 part = 0;
+  if (in_parts) {
+    part = part_on(space->parts[member], bpf_get_smp_processor_id());
+    change = part - (__s64)__sync_lock_test_and_set(&changes->last_part[member], part);
+    if (!part) count = common_count(mm, member);
   }
+  if (!part) change += count - __sync_lock_test_and_set(&space->last_count[member], count);
   add_rss_change(changes, mm, tgid, member, change);
   return 0;
 }
 
-/* before 6.2 */
+/* Only one of the two is loaded: the flavour of 6.2 and later, and that before. */
 SEC("tp_btf/rss_stat")
-int BPF_PROG(on_rss_stat_count, struct mm_struct* changed, int which, long count) {
-  __u64 mm = (__u64)changed;
-  struct address_space* space = bpf_map_lookup_elem(&address_spaces, &mm);
-  if (!space || recording_stopped) return 0;
-  __u32 tgid = space->tgid, member = member_of(which);
-  struct rss_changes* changes = bpf_map_lookup_elem(&rss_changes, &tgid);
-  if (!changes) return 0;
-  __s64 change = count - (__s64)__sync_lock_test_and_set(&space->last_count[member], (__u64)count);
-  add_rss_change(changes, mm, tgid, member, change);
-  return 0;
+int BPF_PROG(on_rss_stat_parts, struct mm_struct* mm, int member) {
+  return rss_changed((__u64)mm, member_of(member), true, 0);
+}
+
+SEC("tp_btf/rss_stat")
+int BPF_PROG(on_rss_stat_count, struct mm_struct* mm, int member, long count) {
+  return rss_changed((__u64)mm, member_of(member), false, count);
 }
 
 #endif

@@ -166,7 +166,10 @@ std::vector<Finding> probe_base_tier(const Result<DirectMap>& direct_map) {
   }
 
   for (const Hook& hook : hooks) {
-    if (hook.name == "cgroup:cgroup_attach_task") continue;
+    if (hook.name == "cgroup:cgroup_attach_task") {
+      findings.push_back(attached_finding(hook, attached[hook.name], "nobody was moved between cgroups"));
+      continue;
+    }
     Finding finding{.tier = "base", .what = hook.name};
     if (!attached[hook.name]) {
       finding.answer = Answer::kNo;
@@ -178,8 +181,6 @@ std::vector<Finding> probe_base_tier(const Result<DirectMap>& direct_map) {
     }
     findings.push_back(std::move(finding));
   }
-  const Hook& moves = hooks.back();
-  findings.push_back(attached_finding(moves, attached[moves.name], "nobody was moved between cgroups"));
   const ReclaimedPages reclaimed = (*session)->reclaimed_pages();
   for (const Hook& hook : optional_hooks) {
     Finding finding = attached_finding(hook, attached[hook.name], "nothing was reclaimed meanwhile");

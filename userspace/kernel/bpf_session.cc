@@ -40,8 +40,6 @@ constexpr std::uint64_t kWakeupFraction = 16;
 // Chunks of 2 MiB that have had pages given back: 64 GiB, in 5 MB of the kernel's memory.
 constexpr std::uint32_t kReleasedChunks = 32768;
 
-constexpr int kMostCpus = 4096;  // RSS_CPUS in bpf/lib/rss.bpf.h
-
 Error load_error(int error) {
   const std::string said = take_first_libbpf_warning();
   const std::string why = errno_text("the kernel refused the BPF programs", error);
@@ -155,7 +153,7 @@ Status BpfSession::set_up_exact(const SessionOptions& options) {
                                          : can_hook_exit("try_to_unmap_one");
   bpf_program__set_autoload(programs.on_unmap_exit, reclaim_moments_.has_value());
   const int cpus = libbpf_num_possible_cpus();
-  if (cpus <= 0 || cpus > kMostCpus) {
+  if (cpus <= 0 || cpus > WIRE_RSS_CPUS) {
     return fail(ExitCode::kUnsupported, "--exact: this machine has more CPUs than it is made for");
   }
   skeleton.rodata->cpus = static_cast<std::uint32_t>(cpus);
@@ -165,13 +163,12 @@ Status BpfSession::set_up_exact(const SessionOptions& options) {
 
 Status BpfSession::begin_exact() {
   if (!exact_ || !bpf_program__autoload(skeleton_->progs.find_percpu_offsets)) return {};
-  LIBBPF_OPTS(bpf_test_run_opts, run);
-  const int error = bpf_prog_test_run_opts(bpf_program__fd(skeleton_->progs.find_percpu_offsets), &run);
+  const bool ran = run_syscall_program(bpf_program__fd(skeleton_->progs.find_percpu_offsets));
   const auto& offsets = skeleton_->bss->percpu_offsets;
   const bool found = std::all_of(std::begin(offsets), std::next(std::begin(offsets), skeleton_->rodata->cpus),
                                  [](std::uint64_t offset) { return offset != 0; });
   // On a machine with a single CPU, without SMP, 0 is right.
-  if (error == 0 && (found || skeleton_->rodata->cpus == 1)) return {};
+  if (ran && (found || skeleton_->rodata->cpus == 1)) return {};
   return fail(ExitCode::kUnsupported, "--exact: where the CPUs keep their parts of RSS cannot be found on this kernel");
 }
 
@@ -306,8 +303,7 @@ bool BpfSession::leave_out(std::uint32_t pid, std::uint32_t programs_run) {
 void BpfSession::make_room_for_released() {
   constexpr std::uint32_t kMuch = kReleasedChunks / 2;
   if (!fault_events_ || *static_cast<const volatile __u32*>(&skeleton_->bss->released_chunks) < kMuch) return;
-  LIBBPF_OPTS(bpf_test_run_opts, run);
-  bpf_prog_test_run_opts(bpf_program__fd(skeleton_->progs.forget_released), &run);
+  run_syscall_program(bpf_program__fd(skeleton_->progs.forget_released));
 }
 
 std::map<std::string, std::uint64_t> BpfSession::losses() const {

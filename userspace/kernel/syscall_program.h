@@ -18,4 +18,11 @@ bool run_syscall_program(int program_fd, Request& request) {
   return bpf_prog_test_run_opts(program_fd, &options) == 0;
 }
 
+// One that takes nothing.
+inline bool run_syscall_program(int program_fd) {
+  bpf_test_run_opts options{};
+  options.sz = sizeof(options);
+  return bpf_prog_test_run_opts(program_fd, &options) == 0;
+}
+
 }  // namespace madvtrace
