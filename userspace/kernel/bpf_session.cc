@@ -50,19 +50,15 @@ Error load_error(int error) {
 }
 
 // A program on a tracepoint that this kernel was built without would keep all from loading.
-void leave_out_missing(const std::vector<Hook>& hooks) {
+void leave_out_missing(const KernelTypes& types, const std::vector<Hook>& hooks) {
   for (const Hook& hook : hooks) {
     const std::string name = hook.name.substr(hook.name.find(':') + 1);
-    if (libbpf_find_vmlinux_btf_id(name.c_str(), BPF_TRACE_RAW_TP) < 0) bpf_program__set_autoload(hook.program, false);
+    if (!types.has_tracepoint(name)) bpf_program__set_autoload(hook.program, false);
   }
 }
 
 // Since 6.2; before, mm->rss_stat was a struct of one number a member.
-Result<bool> rss_is_counted_in_parts() {
-  const Result<KernelTypes> types = KernelTypes::load();
-  if (!types) return tl::unexpected(types.error());
-  return !types->has_struct("mm_rss_stat");
-}
+bool rss_is_counted_in_parts(const KernelTypes& types) { return !types.has_struct("mm_rss_stat"); }
 
 }  // namespace
 
@@ -96,9 +92,10 @@ Result<std::unique_ptr<BpfSession>> BpfSession::load(const SessionOptions& optio
   } else {
     bpf_program__set_autoload(skeleton.progs.run_walk_jobs, false);
   }
-  leave_out_missing(reclaim_hooks(skeleton));
-  if (const Status exact = session->set_up_exact(options); !exact) return tl::unexpected(exact.error());
-  take_first_libbpf_warning();  // of one that is not there: no reason for what fails later
+  const Result<KernelTypes> types = KernelTypes::load();
+  if (!types) return tl::unexpected(types.error());
+  leave_out_missing(*types, reclaim_hooks(skeleton));
+  if (const Status exact = session->set_up_exact(options, *types); !exact) return tl::unexpected(exact.error());
   session->watches_group_ = options.group;
   skeleton.rodata->tracer_pid = static_cast<std::uint32_t>(::getpid());
   bpf_program__set_autoload(skeleton.progs.on_cgroup_attach, options.group);
@@ -133,7 +130,7 @@ Result<std::unique_ptr<BpfSession>> BpfSession::load(const SessionOptions& optio
   return session;
 }
 
-Status BpfSession::set_up_exact(const SessionOptions& options) {
+Status BpfSession::set_up_exact(const SessionOptions& options, const KernelTypes& types) {
   madvtrace_bpf& skeleton = *skeleton_;
   auto& programs = skeleton.progs;
   exact_ = options.exact;
@@ -144,13 +141,12 @@ Status BpfSession::set_up_exact(const SessionOptions& options) {
     bpf_program__set_autoload(program, options.exact);
   }
   if (!exact_) return {};
-  const Result<bool> parts = rss_is_counted_in_parts();
-  if (!parts) return tl::unexpected(parts.error());
-  bpf_program__set_autoload(*parts ? programs.on_rss_stat_count : programs.on_rss_stat_parts, false);
-  bpf_program__set_autoload(programs.find_percpu_offsets, *parts);
-  leave_out_missing(moment_hooks(skeleton));
+  const bool parts = rss_is_counted_in_parts(types);
+  bpf_program__set_autoload(parts ? programs.on_rss_stat_count : programs.on_rss_stat_parts, false);
+  bpf_program__set_autoload(programs.find_percpu_offsets, parts);
+  leave_out_missing(types, moment_hooks(skeleton));
   reclaim_moments_ = !options.direct_map ? Status(fail(ExitCode::kUnsupported, "needs the page walk"))
-                                         : can_hook_exit("try_to_unmap_one");
+                                         : can_hook_exit(types, "try_to_unmap_one");
   bpf_program__set_autoload(programs.on_unmap_exit, reclaim_moments_.has_value());
   const int cpus = libbpf_num_possible_cpus();
   if (cpus <= 0 || cpus > WIRE_RSS_CPUS) {

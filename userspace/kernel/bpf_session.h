@@ -28,6 +28,8 @@ struct madvtrace_bpf;
 
 namespace madvtrace {
 
+class KernelTypes;
+
 using ReclaimedPages = std::array<std::uint64_t, 6>;  // by enum wire_reclaimer
 
 struct SessionOptions {
@@ -109,7 +111,7 @@ class BpfSession {
 
   BpfSession() = default;
 
-  Status set_up_exact(const SessionOptions& options);
+  Status set_up_exact(const SessionOptions& options, const KernelTypes& types);
   Status begin_exact();
 
   // Order matters on destruction: links before programs.

@@ -4,12 +4,15 @@
 // say so. It may be inlined or renamed; a hardened kernel refuses all of them.
 #pragma once
 
+#include <string>
+
 #include "base/result.h"
+#include "kernel/kernel_types.h"
 
 namespace madvtrace {
 
 // Fine if it could be loaded and attached; it is detached again at once. kUnsupported, with
 // the reason in one line, otherwise.
-Status can_hook_exit(const char* kernel_function);
+Status can_hook_exit(const KernelTypes& types, const std::string& kernel_function);
 
 }  // namespace madvtrace

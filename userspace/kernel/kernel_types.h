@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the running kernel's own type information (BTF) says about its types.
+// What the running kernel's own type information (BTF) says about its types. Reading it
+// takes 40 to 100 ms and 6 MB for as long as it is kept.
 #pragma once
 
 #include <cstdint>
@@ -19,6 +20,9 @@ class KernelTypes {
   static Result<KernelTypes> load();
 
   bool has_struct(const std::string& name) const;
+  bool has_tracepoint(const std::string& name) const;  // that a program of type tp_btf can hook
+  // Its number, for a program of type fentry or fexit; nothing if there is none.
+  std::optional<std::uint32_t> function(const std::string& name) const;
   // Nothing if there is no such enumeration, or no such value in it.
   std::optional<std::int32_t> enum_value(const std::string& enumeration, const std::string& value) const;
 
