@@ -3,18 +3,10 @@
 
 #include "model/trace.h"
 #include "tests/bench/heap_stream.h"
+#include "tests/bench/no_rows.h"
 
 namespace madvtrace::bench {
 namespace {
-
-class NoRows : public RowSink {
- public:
-  void on_call(const CallRow&) override {}
-  void on_release(const ReleaseRow&) override {}
-  void on_sample(const SampleRow&) override {}
-  void on_stack(const StackRow&) override {}
-  void on_rss(const RssRow&) override {}
-};
 
 // Making the events is part of it; MakingTheStream says how large a part.
 void ModelOfABusyHeap(benchmark::State& state) {

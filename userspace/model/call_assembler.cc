@@ -9,6 +9,8 @@
 namespace madvtrace {
 namespace {
 
+constexpr std::size_t kMostPagesKept = 64;  // of 2 MiB each
+
 // What the row shows as the call's range: its arguments as the program passed them.
 void fill_arguments(CallRow& row, const CallFields& call, const AddressRange& range) {
   row.advice = advice_of(call);
@@ -59,7 +61,7 @@ bool may_have_further_ranges(const CallFields& call) {
 }
 
 // One row for all ranges of a process_madvise: the first address, the sum of the lengths.
-AddressRange range_shown(const CallFields& call, const std::vector<AddressRange>& ranges) {
+AddressRange range_shown(const CallFields& call, std::span<const AddressRange> ranges) {
   AddressRange shown = ranges.front();
   if (call.syscall != Syscall::kProcessMadvise) return shown;
   std::uint64_t bytes = 0;
@@ -83,23 +85,46 @@ void CallAssembler::mark_overlaps(const Key& key, Open& open, const AddressRange
   }
 }
 
-void CallAssembler::take_unfinished(const Key& key, Completed& completed) {
-  const auto found = open_.find(key);
-  if (found == open_.end()) return;
-  const Open& open = found->second;
-  completed.push_back(assemble(open.begin.stamp, open.begin.call, range_shown(open.begin.call, open.ranges),
-                               std::nullopt, 0, residency_of_unfinished(open.before)));
-  open_.erase(found);
+void CallAssembler::begin_event() {
+  completed_.clear();
+  if (returned_) keep(std::move(returned_));
+}
+
+void CallAssembler::keep(OpenCalls::node_type node) {
+  if (node.mapped().pages.size() <= kMostPagesKept) spare_.push_back(std::move(node));
+}
+
+// A release takes no memory from the system, but for those that are the first to be open
+// at the same time as so many others.
+CallAssembler::Open& CallAssembler::open(const Key& key) {
+  if (spare_.empty()) return open_[key];
+  OpenCalls::node_type node = std::move(spare_.back());
+  spare_.pop_back();
+  node.key() = key;
+  return open_.insert(std::move(node)).position->second;
+}
+
+void CallAssembler::take_unfinished(const Key& key) {
+  OpenCalls::node_type node = open_.extract(key);
+  if (!node) return;
+  const Open& open = node.mapped();
+  completed_.push_back(assemble(open.begin.stamp, open.begin.call, range_shown(open.begin.call, open.ranges),
+                                std::nullopt, 0, residency_of_unfinished(open.before)));
+  keep(std::move(node));
 }
 
 CallAssembler::Completed CallAssembler::on_begin(const ReleaseBegin& begin) {
-  Completed completed;
+  begin_event();
   const Key key{begin.stamp.pid, begin.stamp.tid};
-  take_unfinished(key, completed);
-  Open& open = open_[key];
-  open = {.begin = begin, .before = begin.walk, .ranges = {begin.range}};
-  mark_overlaps(key, open, begin.range);
-  return completed;
+  take_unfinished(key);
+  Open& call = open(key);
+  call.begin = begin;
+  call.before = begin.walk;
+  call.ranges.assign(1, begin.range);
+  call.pages.clear();
+  call.overlapped = false;
+  mark_overlaps(key, call, begin.range);
+  return completed_;
 }
 
 void CallAssembler::on_range(const ReleaseRange& range) {
@@ -141,53 +166,53 @@ bool CallAssembler::under_way(std::uint32_t pid, const AddressRange& range) cons
 }
 
 CallAssembler::Completed CallAssembler::on_end(const ReleaseEnd& end) {
-  Completed completed;
+  begin_event();
   const Key key{end.stamp.pid, end.stamp.tid};
   const auto found = open_.find(key);
   if (found == open_.end() || found->second.begin.call.begin_ns != end.begin_ns) {
-    take_unfinished(key, completed);
+    take_unfinished(key);
     ++orphans_;
-    return completed;
+    return completed_;
   }
-  Open& open = found->second;
+  returned_ = open_.extract(found);
+  Open& open = returned_.mapped();
   CallFields& call = open.begin.call;
   // A record between them was lost: perhaps its last range.
   if (end.stamp.lost != open.begin.stamp.lost && may_have_further_ranges(call)) call.ranges_missing = true;
   const Residency known = residency_of_release(call, end.ret, open.before, end.after, open.overlapped);
-  completed.push_back(
+  completed_.push_back(
       assemble(open.begin.stamp, call, range_shown(call, open.ranges), end.ret, end.stamp.mono_ns, known));
-  completed.back().release = ReturnedRelease{.call = call,
-                                             .ranges = std::move(open.ranges),
-                                             .pages = std::move(open.pages),
-                                             .before = open.before,
-                                             .after = end.after,
-                                             .ret = end.ret,
-                                             .end_ns = end.stamp.mono_ns};
-  open_.erase(found);
-  return completed;
+  completed_.back().release = ReturnedRelease{.call = call,
+                                              .ranges = open.ranges,
+                                              .pages = open.pages,
+                                              .before = open.before,
+                                              .after = end.after,
+                                              .ret = end.ret,
+                                              .end_ns = end.stamp.mono_ns};
+  return completed_;
 }
 
 CallAssembler::Completed CallAssembler::on_plain(const PlainCall& call) {
-  Completed completed;
-  take_unfinished({call.stamp.pid, call.stamp.tid}, completed);
-  completed.push_back(assemble(call.stamp, call.call, call.range, call.ret, call.stamp.mono_ns,
-                               residency_of_plain(call.call, call.ret, call.walk)));
-  return completed;
+  begin_event();
+  take_unfinished({call.stamp.pid, call.stamp.tid});
+  completed_.push_back(assemble(call.stamp, call.call, call.range, call.ret, call.stamp.mono_ns,
+                                residency_of_plain(call.call, call.ret, call.walk)));
+  return completed_;
 }
 
 CallAssembler::Completed CallAssembler::on_process_gone(std::uint32_t pid) {
-  Completed completed;
+  begin_event();
   for (auto at = open_.lower_bound({pid, 0}); at != open_.end() && at->first.first == pid;) {
     const Key key = (at++)->first;
-    take_unfinished(key, completed);
+    take_unfinished(key);
   }
-  return completed;
+  return completed_;
 }
 
 CallAssembler::Completed CallAssembler::on_trace_end() {
-  Completed completed;
-  while (!open_.empty()) take_unfinished(Key{open_.begin()->first}, completed);
-  return completed;
+  begin_event();
+  while (!open_.empty()) take_unfinished(Key{open_.begin()->first});
+  return completed_;
 }
 
 }  // namespace madvtrace

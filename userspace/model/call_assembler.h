@@ -7,12 +7,14 @@
 // Rows come out in the order in which the calls returned. A release that never
 // returns (its thread was killed, its end was lost, the trace stopped) becomes a row
 // with an empty ret when its thread is next heard of, its process exits, or the
-// trace ends. Pure; memory: one entry for each thread inside a release.
+// trace ends. Pure; memory: one entry for each thread that was inside a release at the
+// same time as others, used again for the next ones.
 #pragma once
 
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -21,11 +23,12 @@
 
 namespace madvtrace {
 
-// A release that has returned, for the ledger.
+// A release that has returned, for the ledger. Its ranges and pages are the assembler's:
+// good until that is asked for the next call.
 struct ReturnedRelease {
   CallFields call;
-  std::vector<AddressRange> ranges;
-  std::vector<Pages> pages;  // of processes that use MADV_FREE
+  std::span<const AddressRange> ranges;
+  std::span<const Pages> pages;  // of processes that use MADV_FREE
   Walk before;
   Walk after;
   std::int64_t ret = 0;
@@ -41,9 +44,10 @@ struct AssembledCall {
 
 class CallAssembler {
  public:
-  // Each returns the calls that became complete, at most two: an unfinished one
-  // that the thread left behind, then its own.
-  using Completed = std::vector<AssembledCall>;
+  // Each returns the calls that became complete, for an event of a thread at most two: an
+  // unfinished one that the thread left behind, then its own. Good until the next is asked
+  // for.
+  using Completed = std::vector<AssembledCall>&;
 
   Completed on_begin(const ReleaseBegin& begin);
   void on_range(const ReleaseRange& range);
@@ -69,11 +73,18 @@ class CallAssembler {
     bool overlapped = false;
   };
   using Key = std::pair<std::uint32_t, std::uint32_t>;  // pid, tid
+  using OpenCalls = std::map<Key, Open>;
 
+  void begin_event();
+  Open& open(const Key& key);
   void mark_overlaps(const Key& key, Open& open, const AddressRange& range);
-  void take_unfinished(const Key& key, Completed& completed);
+  void take_unfinished(const Key& key);
+  void keep(OpenCalls::node_type node);
 
-  std::map<Key, Open> open_;
+  OpenCalls open_;
+  std::vector<AssembledCall> completed_;  // by the event under way
+  OpenCalls::node_type returned_;         // what completed_ points into
+  std::vector<OpenCalls::node_type> spare_;
   std::uint64_t orphans_ = 0;
 };
 

@@ -2,6 +2,7 @@
 #include "model/ledger.h"
 
 #include <algorithm>
+#include <ranges>
 
 #include "base/arithmetic.h"
 #include "model/names.h"
@@ -38,12 +39,8 @@ bool touches(const ReturnedRelease& release, std::uint64_t addr) {
 }
 
 // Those of a call that lie in one chunk: one, or one for each of its ranges there.
-std::vector<const Pages*> pages_in(const ReturnedRelease& release, std::uint64_t chunk_addr) {
-  std::vector<const Pages*> found;
-  for (const Pages& pages : release.pages) {
-    if (pages.chunk_addr == chunk_addr) found.push_back(&pages);
-  }
-  return found;
+auto pages_in(const ReturnedRelease& release, std::uint64_t chunk_addr) {
+  return release.pages | std::views::filter([=](const Pages& pages) { return pages.chunk_addr == chunk_addr; });
 }
 
 // The kernel drops a lazily freed page; one that was written meanwhile it moves to swap.
@@ -236,11 +233,13 @@ void Ledger::apply(Process& process, const ReturnedRelease& release, const Addre
   // Without page tables, or beyond where the walk stopped, nobody looked.
   const bool looked = release.before.done && !release.before.sampled && !release.before.capped;
   const auto& chunks = process.pages.chunks();
+  std::vector<const Pages*> in_chunk;
   for (auto at = chunks.lower_bound(chunk_of(range.begin)); at != chunks.end() && at->first < range.end;) {
     const std::uint64_t chunk_addr = at->first;
     PageTable::Chunk& chunk = *(at++)->second;
     const AddressRange part = range.intersection({chunk_addr, chunk_addr + kChunkBytes});
-    const std::vector<const Pages*> in_chunk = pages_in(release, chunk_addr);
+    in_chunk.clear();
+    for (const Pages& pages : pages_in(release, chunk_addr)) in_chunk.push_back(&pages);
     const std::size_t first = page_in_chunk(part.begin);
     close_pages(process, chunk_addr, chunk, first, first + part.bytes() / kPageBytes,
                 [&](std::size_t page, Slot slot) -> std::optional<Ending> {
@@ -257,7 +256,7 @@ void Ledger::apply(Process& process, const ReturnedRelease& release, const Addre
                   return Ending{fate_by(release.call.syscall), {begin_ns, begin_ns}, Quality::kExact};
                 });
     chunk.changed_ns = release.end_ns;
-    process.pages.drop_if_empty(chunk_addr);
+    process.pages.drop_if_empty(chunk_addr, chunk);
   }
 }
 
@@ -274,7 +273,7 @@ void Ledger::watch(Process& process, const ReturnedRelease& release, const Pages
   process.watched_pages += watched;
   releases_[slot].watched_pages += watched;
   releases_[slot].row.resident_bytes += watched * kPageBytes;
-  process.pages.drop_if_empty(pages.chunk_addr);
+  process.pages.drop_if_empty(pages.chunk_addr, chunk);
 }
 
 // mremap takes the pages along: what was watched there is watched here.
@@ -302,7 +301,7 @@ void Ledger::move_pages(Process& process, const ReturnedRelease& release) {
       --chunk.watched;
     }
     chunk.changed_ns = release.end_ns;
-    process.pages.drop_if_empty(chunk_addr);
+    process.pages.drop_if_empty(chunk_addr, chunk);
   }
   for (const Moved& page : moved) {
     PageTable::Chunk& chunk = process.pages.make(chunk_of(page.address));
@@ -381,7 +380,7 @@ void Ledger::take_reclaimed(Process& process, const Reclaimed& reclaimed) {
                 [&](std::size_t, Slot) -> std::optional<Ending> {
                   return Ending{Fate::kReclaimed, {now_ns, now_ns}, Quality::kExact, reclaimed.by};
                 });
-    process.pages.drop_if_empty(chunk_addr);
+    process.pages.drop_if_empty(chunk_addr, chunk);
   }
 }
 
@@ -404,8 +403,8 @@ void Ledger::take_reclaimed_before(Process& process, const ReturnedRelease& rele
   std::erase_if(process.early_taken, [&](const Reclaimed& reclaimed) {
     if (!touches(release, reclaimed.addr)) return false;
     const std::size_t page = page_in_chunk(reclaimed.addr);
-    for (const Pages* pages : pages_in(release, chunk_of(reclaimed.addr))) {
-      if (pages->covers(page) && pages->resident(page)) return false;
+    for (const Pages& pages : pages_in(release, chunk_of(reclaimed.addr))) {
+      if (pages.covers(page) && pages.resident(page)) return false;
     }
     take_reclaimed(process, reclaimed);
     return true;
@@ -456,7 +455,7 @@ bool Ledger::take_refault(Process& process, const Refault& refault) {
                     {std::min(last_seen_ns(*chunk, slot), now_ns), now_ns},
                     Quality::kBounded};
     });
-    process.pages.drop_if_empty(chunk_addr);
+    process.pages.drop_if_empty(chunk_addr, *chunk);
   }
   return returns_.on_refault(refault, weakened(Quality::kExact));
 }
@@ -486,9 +485,9 @@ void Ledger::take_refaults_before(Process& process, const ReturnedRelease& relea
   std::erase_if(process.early, [&](const Refault& refault) {
     const std::size_t page = page_in_chunk(refault.addr);
     if (!touches(release, refault.addr)) return false;
-    for (const Pages* pages : pages_in(release, chunk_of(refault.addr))) {
-      if (!pages->covers(page) || !pages->resident(page)) continue;
-      if (refault.stamp.mono_ns >= pages->stamp.mono_ns) return false;
+    for (const Pages& pages : pages_in(release, chunk_of(refault.addr))) {
+      if (!pages.covers(page) || !pages.resident(page)) continue;
+      if (refault.stamp.mono_ns >= pages.stamp.mono_ns) return false;
       take_refault(process, refault);
       return true;
     }
@@ -523,7 +522,7 @@ void Ledger::on_look(const Pages& look, bool under_way) {
                               Quality::kBounded};
               });
   if (look.pages == kChunkPages) chunk->looked_ns = look.begin_ns;
-  process.pages.drop_if_empty(look.chunk_addr);
+  process.pages.drop_if_empty(look.chunk_addr, *chunk);
 }
 
 void Ledger::on_process_gone(std::uint32_t pid, std::uint64_t mono_ns) {
@@ -539,7 +538,7 @@ void Ledger::on_process_gone(std::uint32_t pid, std::uint64_t mono_ns) {
     close_pages(process, chunk_addr, chunk, 0, kChunkPages, [&](std::size_t, Slot slot) -> std::optional<Ending> {
       return Ending{Fate::kExited, {last_seen_ns(chunk, slot), mono_ns}, Quality::kBounded};
     });
-    process.pages.drop_if_empty(chunk_addr);
+    process.pages.drop_if_empty(chunk_addr, chunk);
   }
   while (!process.growing.empty()) stop_growing(process, process.growing.begin()->second);
   give_out_delays(pid, process);

@@ -14,9 +14,8 @@ PageTable::Chunk& PageTable::make(std::uint64_t chunk_addr) {
   return *chunk;
 }
 
-void PageTable::drop_if_empty(std::uint64_t chunk_addr) {
-  const auto found = chunks_.find(chunk_addr);
-  if (found != chunks_.end() && found->second->watched == 0) chunks_.erase(found);
+void PageTable::drop_if_empty(std::uint64_t chunk_addr, const Chunk& chunk) {
+  if (chunk.watched == 0) chunks_.erase(chunk_addr);
 }
 
 }  // namespace madvtrace

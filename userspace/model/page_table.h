@@ -28,7 +28,8 @@ class PageTable {
 
   Chunk* find(std::uint64_t chunk_addr);
   Chunk& make(std::uint64_t chunk_addr);
-  void drop_if_empty(std::uint64_t chunk_addr);
+  // `chunk`: the one of that address.
+  void drop_if_empty(std::uint64_t chunk_addr, const Chunk& chunk);
 
   const Chunks& chunks() const { return chunks_; }
 
