@@ -92,10 +92,7 @@ Result<std::unique_ptr<BpfSession>> BpfSession::load(const SessionOptions& optio
   } else {
     bpf_program__set_autoload(skeleton.progs.run_walk_jobs, false);
   }
-  const Result<KernelTypes> types = KernelTypes::load();
-  if (!types) return tl::unexpected(types.error());
-  leave_out_missing(*types, reclaim_hooks(skeleton));
-  if (const Status exact = session->set_up_exact(options, *types); !exact) return tl::unexpected(exact.error());
+  if (const Status fitted = session->fit_to_kernel(options); !fitted) return tl::unexpected(fitted.error());
   session->watches_group_ = options.group;
   skeleton.rodata->tracer_pid = static_cast<std::uint32_t>(::getpid());
   bpf_program__set_autoload(skeleton.progs.on_cgroup_attach, options.group);
@@ -128,6 +125,14 @@ Result<std::unique_ptr<BpfSession>> BpfSession::load(const SessionOptions& optio
     session->walker_.emplace(std::move(*walker));
   }
   return session;
+}
+
+// The types are let go of before libbpf reads its own: both take as much memory.
+Status BpfSession::fit_to_kernel(const SessionOptions& options) {
+  const Result<KernelTypes> types = KernelTypes::load();
+  if (!types) return tl::unexpected(types.error());
+  leave_out_missing(*types, reclaim_hooks(*skeleton_));
+  return set_up_exact(options, *types);
 }
 
 Status BpfSession::set_up_exact(const SessionOptions& options, const KernelTypes& types) {

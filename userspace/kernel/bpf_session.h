@@ -111,6 +111,7 @@ class BpfSession {
 
   BpfSession() = default;
 
+  Status fit_to_kernel(const SessionOptions& options);
   Status set_up_exact(const SessionOptions& options, const KernelTypes& types);
   Status begin_exact();
 
