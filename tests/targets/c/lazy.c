@@ -74,6 +74,7 @@ static struct worker workers[kMaxThreads];
 static sem_t start;
 static sem_t done;
 static int pagemap_fd = -1;
+static bool no_zero_page;
 
 static uint64_t page_at(uint64_t page) { return region + page * kPageBytes; }
 
@@ -111,7 +112,7 @@ static void read_pages(uint64_t first, uint64_t pages) {
   for (uint64_t page = first; page < first + pages; page++) {
     if (states[page] == kLazy) continue;
     (void)read_page(page_at(page));
-    if (states[page] == kAbsent) states[page] = kZero;
+    if (states[page] == kAbsent) states[page] = no_zero_page ? kWritten : kZero;
   }
 }
 
@@ -310,6 +311,7 @@ int main(int argc, char** argv) {
   read_arguments(argv + 1);
   // Else a touched page may bring 511 others along.
   if (!huge && !as_set && prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0) != 0) give_up("PR_SET_THP_DISABLE: errno %d", errno);
+  no_zero_page = reading_takes_memory();
   pagemap_fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
   if (pagemap_fd < 0) give_up("pagemap: errno %d", errno);
   sem_init(&start, 0, 0);

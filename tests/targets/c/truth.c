@@ -93,6 +93,7 @@ static sem_t worker_done;
 static sem_t faulter_done;
 static _Atomic bool stop_faulters;
 static int pagemap_fd = -1;
+static bool no_zero_page;
 
 static uint64_t next_random(uint64_t* state) {
   *state ^= *state << 13;
@@ -193,7 +194,9 @@ static void touch(struct worker* w, struct range range) {
 // Every second page at most: reading what was never written maps the zero page.
 static void read_touch(struct worker* w, struct range range) {
   for (uint64_t i = range.first; i < range.first + range.count; i += 1 + below(w, 2)) {
-    if (w->state[i] != kUnmapped) (void)read_page(address(w, i));
+    if (w->state[i] == kUnmapped) continue;
+    (void)read_page(address(w, i));
+    if (no_zero_page) w->state[i] = kResident;
   }
 }
 
@@ -504,6 +507,7 @@ int main(int argc, char** argv) {
   parse(argv + 1);
   // Re-made mappings do not inherit MADV_NOHUGEPAGE.
   if (prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0) != 0) give_up("PR_SET_THP_DISABLE: errno %d", errno);
+  no_zero_page = reading_takes_memory();
   if (options.self_check) {
     pagemap_fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
     if (pagemap_fd < 0) give_up("/proc/self/pagemap: errno %d", errno);
