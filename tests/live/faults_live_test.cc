@@ -51,7 +51,7 @@ void expect_whole_tables(const std::string& directory) {
 }
 
 TEST_F(FaultsTest, KilledInTheMiddleItLeavesNothing) {
-  constexpr std::uintmax_t kSomeRows = 20'000;
+  constexpr std::size_t kSomeRowsBytes = 40'000;
   ASSERT_NO_FATAL_FAILURE(start_burst({"--threads", "2", "--milliseconds", "3000"}));
   const std::string recording = directory_ / "run.mv";
   const auto trace = start_trace({"-p", burst_->pid_text(), "-i", "100ms", "--refaults", "--exact", "--record",
@@ -64,7 +64,9 @@ TEST_F(FaultsTest, KilledInTheMiddleItLeavesNothing) {
   ASSERT_EQ(still_there(objects).size(), objects.size());
 
   ASSERT_NO_FATAL_FAILURE(begin_step('b'));
-  ASSERT_NO_FATAL_FAILURE(wait_for_bytes(file("events.csv"), kSomeRows));
+  ASSERT_NO_FATAL_FAILURE(wait_for_bytes(file("events.csv"), kSomeRowsBytes));
+  // Stopped before: of a write() that it is killed in, the kernel does not do the rest.
+  ASSERT_HAS_VALUE(trace->process().suspend());
   ASSERT_HAS_VALUE(trace->process().signal(SIGKILL));
   const Result<int> code = trace->wait();
   ASSERT_HAS_VALUE(code);
@@ -77,13 +79,17 @@ TEST_F(FaultsTest, KilledInTheMiddleItLeavesNothing) {
   const Result<Outcome> replay = run_madvtrace({"replay", recording, "-q", "-o", again});
   ASSERT_HAS_VALUE(replay);
   EXPECT_EQ(replay->exit_code, 4) << replay->errors;
-  // What reached the recording begins with what reached the table.
-  const std::string seen = test::read_all(file("events.csv"));
-  EXPECT_GE(seen.size(), kSomeRows);
-  const std::string replayed = test::read_all(again + "/events.csv");
-  const std::size_t both = std::min(seen.size(), replayed.size());
-  EXPECT_GE(both, kSomeRows / 2);
-  EXPECT_TRUE(seen.compare(0, both, replayed, 0, both) == 0) << "the recording tells something else";
+  // It begins as the table does. The names for a call's stack may not have reached it yet.
+  constexpr std::size_t kCompared = 50;
+  const CsvTable seen = events();
+  const Result<CsvTable> replayed = CsvTable::read(again + "/events.csv");
+  ASSERT_HAS_VALUE(replayed);
+  ASSERT_GE(std::min(seen.size(), replayed->size()), kCompared);
+  for (std::size_t row = 0; row < kCompared; ++row) {
+    for (const char* column : {"mono_ns", "tid", "call", "addr", "len_bytes", "ret", "dur_ns", "resident_bytes"}) {
+      ASSERT_EQ(seen.at(row, column), replayed->at(row, column)) << column << " of " << seen.text(row);
+    }
+  }
 
   const json storm = end_step();
   // Another one finds the program as if there had never been one.
