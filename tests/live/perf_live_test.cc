@@ -9,6 +9,7 @@
 #include <csignal>
 #include <sstream>
 #include <string>
+#include <utility>
 
 #include "base/unique_fd.h"
 #include "tests/live/live_test.h"
@@ -37,7 +38,13 @@ class PerfTest : public LiveTest {
   // Ends it: the count.
   std::int64_t end_counting();
 
+  // The same by bpftrace, for both ends of madvise().
+  void start_bpftrace(pid_t pid);
+  // Entries and exits.
+  std::pair<std::int64_t, std::int64_t> end_bpftrace();
+
   std::unique_ptr<ChildProcess> perf_;
+  std::unique_ptr<ChildProcess> bpftrace_;
 };
 
 void PerfTest::start_counting(const std::string& event, pid_t pid) {
@@ -81,19 +88,52 @@ std::int64_t PerfTest::end_counting() {
   return -1;
 }
 
+void PerfTest::start_bpftrace(pid_t pid) {
+  const std::string filter = " /pid == " + std::to_string(pid) + "/ ";
+  // It says that it is there once all of it is attached: before, no interval is looked at.
+  const std::string program = "tracepoint:syscalls:sys_enter_madvise" + filter +
+                              "{ @entries = count(); } tracepoint:syscalls:sys_exit_madvise" + filter +
+                              "{ @exits = count(); } interval:ms:20 /!@told/ { @told = 1; printf(\"ready\\n\"); }";
+  const std::string script =
+      "{ test -e /sys/kernel/tracing/events || mount -t tracefs nodev /sys/kernel/tracing; } && exec bpftrace -e '" +
+      program + "'";
+  Result<std::unique_ptr<ChildProcess>> bpftrace = ChildProcess::spawn({.argv = {"unshare", "-m", "sh", "-c", script}});
+  ASSERT_HAS_VALUE(bpftrace);
+  bpftrace_ = std::move(*bpftrace);
+  for (;;) {
+    const Result<std::string> line = bpftrace_->read_line();
+    ASSERT_HAS_VALUE(line);
+    if (*line == "ready") return;
+  }
+}
+
+std::pair<std::int64_t, std::int64_t> PerfTest::end_bpftrace() {
+  EXPECT_HAS_VALUE(bpftrace_->signal(SIGINT));
+  EXPECT_HAS_VALUE(bpftrace_->wait());
+  const auto count = [&](const std::string& name) -> std::int64_t {
+    const std::string& said = bpftrace_->output();
+    const std::string key = "@" + name + ": ";
+    const std::size_t at = said.find(key);
+    if (at != std::string::npos) return std::stoll(said.substr(at + key.size()));
+    ADD_FAILURE() << "bpftrace counted nothing: " << said << bpftrace_->errors();
+    return -1;
+  };
+  return {count("entries"), count("exits")};
+}
+
 class PerfEventTest : public PerfTest, public testing::WithParamInterface<const char*> {};
 
 TEST_P(PerfEventTest, CountsEveryCallBesideATrace) {
   constexpr int kCalls = 20'000;
   const auto program = start_program("script", {"storm", "--calls", std::to_string(kCalls)});
   ASSERT_TRUE(program);
-  const auto trace = start_trace({"-p", program->pid_text()});
+  const auto trace = start_trace({"-p", program->pid_text(), "--ring-size", "64MiB"});
   ASSERT_TRUE(trace);
   ASSERT_NO_FATAL_FAILURE(start_counting(GetParam(), program->pid()));
   ASSERT_HAS_VALUE(program->work());
   EXPECT_EQ(end_counting(), kCalls);
-  const Result<int> code = trace->interrupt();
-  ASSERT_HAS_VALUE(code);
+  ASSERT_NO_FATAL_FAILURE(end_cleanly(*trace));
+  EXPECT_EQ(rows_of(events(), program->pid(), "madvise").size(), static_cast<std::size_t>(kCalls));
 }
 
 INSTANTIATE_TEST_SUITE_P(Events, PerfEventTest,
@@ -101,6 +141,25 @@ INSTANTIATE_TEST_SUITE_P(Events, PerfEventTest,
                          [](const testing::TestParamInfo<const char*>& tested) {
                            return std::string(tested.param).find("enter") != std::string::npos ? "Enter" : "Exit";
                          });
+
+// Three of them on one tracepoint, begun and ended one inside the other: none takes from another.
+TEST_F(PerfTest, AndBpftraceAndATraceCountTheSame) {
+  constexpr int kCalls = 20'000;
+  const auto program = start_program("script", {"storm", "--calls", std::to_string(kCalls)});
+  ASSERT_TRUE(program);
+  ASSERT_NO_FATAL_FAILURE(start_bpftrace(program->pid()));
+  const auto trace = start_trace({"-p", program->pid_text(), "--ring-size", "64MiB"});
+  ASSERT_TRUE(trace);
+  ASSERT_NO_FATAL_FAILURE(start_counting("syscalls:sys_enter_madvise", program->pid()));
+  ASSERT_HAS_VALUE(program->work());
+  EXPECT_EQ(end_counting(), kCalls);
+  ASSERT_NO_FATAL_FAILURE(end_cleanly(*trace));
+  const auto [entries, exits] = end_bpftrace();
+  EXPECT_EQ(entries, kCalls);
+  EXPECT_EQ(exits, kCalls);
+  EXPECT_EQ(rows_of(events(), program->pid(), "madvise").size(), static_cast<std::size_t>(kCalls));
+  EXPECT_TRUE(summary().at("lost").empty()) << summary().at("lost");
+}
 
 // Of a process that is not traced, too.
 TEST_F(PerfTest, CountsOthersCallsBesideATrace) {

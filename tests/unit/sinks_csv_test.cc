@@ -308,6 +308,8 @@ TEST(CsvSink, ChangesOfRssHaveAFileOnceThereAreAny) {
   sink->flush();
   EXPECT_FALSE(std::filesystem::exists(temporary / "rss_changes.csv"));
   sink->on_rss({.pid = 1});
+  // From the first moment, were the trace to be killed in the next.
+  EXPECT_EQ(test::read_all(temporary / "rss_changes.csv"), kRssChangesHeader);
   sink->on_rss({.pid = 2});
   sink->flush();
   EXPECT_TRUE(sink->created());

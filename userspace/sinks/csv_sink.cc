@@ -10,6 +10,8 @@ Status CsvSink::create(std::optional<OutputFile>& file, const char* name, std::s
   if (!created) return tl::unexpected(created.error());
   file.emplace(std::move(*created));
   file->append(header);
+  // At once: a table that ends before its first row is a table.
+  file->flush();
   return {};
 }
 
@@ -21,7 +23,6 @@ Result<CsvSink> CsvSink::in_directory(const std::string& directory) {
                              .and_then([&] { return sink.create(sink.samples_, "samples.csv", kSamplesHeader); })
                              .and_then([&] { return sink.create(sink.stacks_, "stacks.csv", kStacksHeader); });
   if (!created) return tl::unexpected(created.error());
-  sink.flush();
   return sink;
 }
 
