@@ -41,8 +41,8 @@ def _options(tools: Sequence[str], targets: Sequence[str], arguments: Sequence[s
         "without any, says how much. Exit status: 0 measured, budgets met or not; 1 something could not be measured.",
     )
     parser.add_argument("--pairs", type=_positive, default=10, metavar="N",
-                        help=f"pairs for each tool and target (default 10; {SLOW_PAIRS} for a tool that makes the "
-                        f"target take more than {SLOW_RATIO:g} times as long)")  # fmt: skip
+                        help="pairs for each target and tool (default 10); other tools than madvtrace get half of them, and "
+                        f"{SLOW_PAIRS} at most where a run takes more than {SLOW_RATIO:g} times as long with it")  # fmt: skip
     parser.add_argument("--target", action="append", choices=targets, metavar="NAME",
                         help=f"only this target; repeatable: {', '.join(targets)}")  # fmt: skip
     parser.add_argument("--tool", action="append", choices=tools, metavar="NAME",

@@ -16,8 +16,13 @@ from .rows import Run
 from .targets import Program, Target
 from .tools import Tool, attach
 
-# What takes this many times as long gets no more pairs than these: the whole must end.
+# With a tool that makes a run take this many times as long, no more pairs than these.
 SLOW_RATIO, SLOW_PAIRS = 5.0, 3
+
+
+def pairs_of(tool: Tool, pairs: int) -> int:
+    """The peers are there to compare with, and half as many tell: the whole must end."""
+    return pairs if tool.is_madvtrace or tool.name == "none" else (pairs + 1) // 2
 
 
 @dataclass(frozen=True)
@@ -91,10 +96,10 @@ def _traced(
 def measure_target(
     target: Target, tools: Sequence[Tool], pairs: int, place: Place, keep: Callable[[Run], None]
 ) -> list[Failure]:
-    """Interleaved: in each round every tool gets a pair, so that a change of the machine
-    meets them all; who is first in a pair changes from round to round."""
+    """Interleaved: in each round every tool that has pairs left gets one, so that a change
+    of the machine meets them all; who is first in a pair changes from round to round."""
     failures: list[Failure] = []
-    left = {tool.name: pairs for tool in tools}
+    left = {tool.name: pairs_of(tool, pairs) for tool in tools}
     home = place.directory / target.name
     shutil.rmtree(home, ignore_errors=True)
     home.mkdir(parents=True)

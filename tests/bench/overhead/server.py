@@ -6,6 +6,7 @@ measurement goes on."""
 
 from __future__ import annotations
 
+import os
 import subprocess
 import time
 import urllib.error
@@ -21,8 +22,10 @@ from .readings import latencies_ns
 
 _ADDRESS = "127.0.0.1:19091"
 _SERIES, _STEP_SECONDS, _SPAN_SECONDS = 60, 5, 3600
-_CLIENTS, _EACH_PER_SECOND, _WINDOW_SECONDS = 2, 12, 4
+_CLIENTS, _EACH_PER_SECOND, _WINDOW_SECONDS = 2, 12, 3
 _WARM_UP_WINDOWS = 3
+# With it, it makes some 200 releases a second at a rate at which it is idle a third of the time.
+_GOGC = "12"
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,7 @@ class Server:
             self._directory,
             "prometheus",
             stdout=subprocess.DEVNULL,
+            env={**os.environ, "GOGC": _GOGC},
         )
         try:
             wait_until("prometheus is ready", self._is_ready)

@@ -85,7 +85,7 @@ def target_table(
     text = f"### {name}: {title}\n\n"
     rates = [s.calls_per_second for tool, s in summaries.items() if tool == JUDGED and s.calls_per_second is not None]
     if rates:
-        text += f"{rates[0]:.0f} calls of madvise, mmap and munmap a second while madvtrace looks on.\n\n"
+        text += f"{rates[0]:.0f} calls of madvise, mmap and munmap a second while madvtrace traces them.\n\n"
     text += _line(_HEADER) + _line(["---"] + ["---:"] * (len(_HEADER) - 2) + ["---"])
     why = {failure.tool: failure.why for failure in failures if failure.target == name}
     for tool, tool_title in titles.items():
@@ -102,9 +102,10 @@ def target_table(
 def preface(machine: Machine, pairs: int) -> str:
     return (
         f"{machine.processor}, {machine.processors} processors, Linux {machine.kernel}; {'; '.join(machine.versions)}.\n"
-        f"{pairs} pairs of a run without and a run with the tool, one right after the other; {SLOW_PAIRS} where the\n"
-        f"tool makes it take more than {SLOW_RATIO:g} times as long. Ratios are those of the medians; min and max are\n"
-        "those of single pairs. CPU and p99 are the traced program's. Seen, made and lost are sums over\n"
+        f"{pairs} pairs of a run without and a run with the tool, one right after the other; half as many of other\n"
+        f"tools than madvtrace, and {SLOW_PAIRS} at most where a run takes more than {SLOW_RATIO:g} times as long with it. Ratios are\n"
+        "those of the medians of both; min and max are those of single pairs. CPU and p99 are the traced\n"
+        "program's. Seen and made are its calls of madvise, mmap and munmap; they and lost are sums over\n"
         "all runs; empty is unknown. Tracer CPU is that of its user space, of one processor, while the\n"
         "program works; what it does in the kernel is in the program's.\n\n"
     )

@@ -124,11 +124,11 @@ def all_targets(programs: Path) -> list[Target]:
         Target(
             "pressure",
             "Go at its memory limit, which also computes",
-            _fresh([*churn, "-turns", "2", "-work", "140000"]),
+            _fresh([*churn, "-live", "32", "-limit", "46", "-turns", "2", "-work", "140000"]),
         ),
         Target("churn", "Go at its memory limit, fragmented, which does nothing else", _fresh([*churn, "-turns", "4"])),
         Target("storm", "C, one thread: a page written and given back", _fresh([pages, "storm", "40000"])),
-        Target("faults", "C, two threads: fresh pages touched and unmapped", _fresh([pages, "faults", "150"])),
+        Target("faults", "C, two threads: fresh pages touched and unmapped", _fresh([pages, "faults", "400"])),
         Target(
             "bystander",
             "the storm, while the tool traces another, idle process",
