@@ -4,10 +4,12 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from .errors import BenchError
 from .machine import this_machine
@@ -30,7 +32,7 @@ def _positive(text: str) -> int:
     return number
 
 
-def _options(tools: Sequence[str], targets: Sequence[str], arguments: Sequence[str] | None = None) -> argparse.Namespace:
+def _options(tools: Sequence[str], targets: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="scripts/bench",
         description="Measures what madvtrace costs a program that it traces, beside what else one could use. "
@@ -40,18 +42,29 @@ def _options(tools: Sequence[str], targets: Sequence[str], arguments: Sequence[s
         "table. A machine that does something else meanwhile makes noise: the row of the tool none, a second run "
         "without any, says how much. Exit status: 0 measured, budgets met or not; 1 something could not be measured.",
     )
-    parser.add_argument("--pairs", type=_positive, default=10, metavar="N",
-                        help="pairs for each target and tool (default 10); other tools than madvtrace get half of them, and "
-                        f"{SLOW_PAIRS} at most where a run takes more than {SLOW_RATIO:g} times as long with it")  # fmt: skip
-    parser.add_argument("--target", action="append", choices=targets, metavar="NAME",
-                        help=f"only this target; repeatable: {', '.join(targets)}")  # fmt: skip
-    parser.add_argument("--tool", action="append", choices=tools, metavar="NAME",
-                        help=f"only this tool; repeatable: {', '.join(tools)}")  # fmt: skip
-    parser.add_argument("--out", type=Path, metavar="DIR", help="default: build/bench")
-    parser.add_argument("--lock", type=Path, metavar="FILE",
-                        help="hold flock(2) on FILE during each pair: for a machine that others measure on too")  # fmt: skip
-    parser.add_argument("--repo", type=Path, required=True, help=argparse.SUPPRESS)
-    return parser.parse_args(arguments)
+
+    def add(name: str, text: str, **how: Any) -> None:
+        parser.add_argument(name, help=text, **how)
+
+    add(
+        "--pairs",
+        "pairs for each target and tool (default 10); other tools than madvtrace get half of them, and "
+        f"{SLOW_PAIRS} at most where a run takes more than {SLOW_RATIO:g} times as long with it",
+        type=_positive,
+        default=10,
+        metavar="N",
+    )
+    for name, names in (("--target", targets), ("--tool", tools)):
+        add(name, f"only this one; repeatable: {', '.join(names)}", action="append", choices=names, metavar="NAME")
+    add("--out", "default: build/bench", type=Path, metavar="DIR")
+    add(
+        "--lock",
+        "hold flock(2) on FILE during each pair: for a machine that others measure on too",
+        type=Path,
+        metavar="FILE",
+    )
+    add("--repo", argparse.SUPPRESS, type=Path, required=True)
+    return parser.parse_args()
 
 
 def _progress(run: Run) -> None:
@@ -107,6 +120,8 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    # As an exception, so that every child is ended.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         sys.exit(main())
     except BenchError as problem:

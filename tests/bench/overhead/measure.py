@@ -64,8 +64,7 @@ def _traced(
 ) -> Run:
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir(parents=True)
-    with start() as program, attach(tool, program.traced_pid, directory) as attached:
-        child = attached.child
+    with start() as program, attach(tool, program.traced_pid, directory) as child:
         used_before = cpu_ns(child.pid)
         work = program.work()
         used_in_work = cpu_ns(child.pid) - used_before

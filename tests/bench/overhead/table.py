@@ -101,11 +101,12 @@ def target_table(
 
 def preface(machine: Machine, pairs: int) -> str:
     return (
-        f"{machine.processor}, {machine.processors} processors, Linux {machine.kernel}; {'; '.join(machine.versions)}.\n"
-        f"{pairs} pairs of a run without and a run with the tool, one right after the other; half as many of other\n"
-        f"tools than madvtrace, and {SLOW_PAIRS} at most where a run takes more than {SLOW_RATIO:g} times as long with it. Ratios are\n"
-        "those of the medians of both; min and max are those of single pairs. CPU and p99 are the traced\n"
-        "program's. Seen and made are its calls of madvise, mmap and munmap; they and lost are sums over\n"
-        "all runs; empty is unknown. Tracer CPU is that of its user space, of one processor, while the\n"
-        "program works; what it does in the kernel is in the program's.\n\n"
+        f"{machine.processor}, {machine.processors} processors, Linux {machine.kernel}; "
+        f"{'; '.join(machine.versions)}.\n"
+        f"{pairs} pairs of a run without and a run with the tool, one right after the other; half as many\n"
+        f"of other tools than madvtrace, and {SLOW_PAIRS} at most where a run takes more than {SLOW_RATIO:g} times\n"
+        "as long with it. Ratios are those of the medians of both; min and max are those of single\n"
+        "pairs. CPU and p99 are the traced program's. Seen and made are its calls of madvise, mmap and\n"
+        "munmap; they and lost are sums over all runs; empty is unknown. Tracer CPU is that of its user\n"
+        "space, of one processor, while the program works; what it does in the kernel is in the program's.\n\n"
     )

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from .processes import Child
 from .server import Server
@@ -32,12 +32,15 @@ class Program:
     work: Callable[[], Work]
 
 
+Opened: TypeAlias = AbstractContextManager[Callable[[], AbstractContextManager[Program]]]
+
+
 @dataclass(frozen=True)
 class Target:
     name: str
     title: str
     # Entered once for all runs of the target; each call of what it gives is one run.
-    open: Callable[[Path], AbstractContextManager[Callable[[], AbstractContextManager[Program]]]]
+    open: Callable[[Path], Opened]
 
 
 def _work_of(answer: dict[str, Any]) -> Work:
@@ -52,9 +55,8 @@ def _work_of(answer: dict[str, Any]) -> Work:
 
 
 def _start(command: list[str], directory: Path) -> Child:
-    return Child(
-        command, directory, Path(command[0]).name, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0
-    )
+    name = Path(command[0]).name
+    return Child(command, directory, name, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0)
 
 
 def _let_through(child: Child) -> Work:
@@ -62,7 +64,7 @@ def _let_through(child: Child) -> Work:
     return _work_of(child.read_json())
 
 
-def _fresh(command: list[str]) -> Callable[[Path], AbstractContextManager[Callable[[], AbstractContextManager[Program]]]]:
+def _fresh(command: list[str]) -> Callable[[Path], Opened]:
     """A new process for each run."""
 
     @contextmanager
@@ -78,7 +80,7 @@ def _fresh(command: list[str]) -> Callable[[Path], AbstractContextManager[Callab
     return opened
 
 
-def _beside(command: list[str], idle: list[str]) -> Callable[..., Any]:
+def _beside(command: list[str], idle: list[str]) -> Callable[[Path], Opened]:
     """The tool traces another process, which does nothing."""
 
     @contextmanager

@@ -10,8 +10,9 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 from . import readings
 from .errors import BenchError
@@ -19,7 +20,7 @@ from .processes import Child, wait_until
 from .readings import CALLS, Seen
 
 _ATTACH_SECONDS = 30.0
-# What can be printed while a run lasts is far below; a pipe that nobody empties would block.
+# A file: a pipe that nobody empties would stop the tool.
 _OUTPUT = "seen.txt"
 
 
@@ -33,22 +34,14 @@ class Tool:
     is_madvtrace: bool = False
 
 
-@dataclass
-class Attached:
-    """A tool at work."""
-
-    child: Child
-    tool: Tool
-    directory: Path
-    seen: Seen = field(default_factory=Seen)
-
-
 @contextmanager
-def attach(tool: Tool, pid: int, directory: Path) -> Iterator[Attached]:
+def attach(tool: Tool, pid: int, directory: Path) -> Iterator[Child]:
     """Every call that pid makes in the block is after the tool was attached."""
     reader, writer = os.pipe()
     try:
-        command = [part.format(ready_fd=writer) for part in tool.command(pid)]
+        command = tool.command(pid)
+        if tool.is_madvtrace:
+            command += ["--ready-fd", str(writer)]
         with (directory / _OUTPUT).open("wb") as output:
             with Child(command, directory, tool.name, stdout=output, pass_fds=(writer,)) as child:
                 os.close(writer)
@@ -56,7 +49,7 @@ def attach(tool: Tool, pid: int, directory: Path) -> Iterator[Attached]:
                 if tool.is_madvtrace:
                     _wait_for_line(child, reader)
                 tool.attached(child)
-                yield Attached(child, tool, directory)
+                yield child
     finally:
         os.close(reader)
         if writer >= 0:
@@ -133,7 +126,7 @@ def _madvtrace(program: Path, name: str, *options: str) -> Tool:
     return Tool(
         name,
         " ".join(("madvtrace", *options)),
-        lambda pid: [str(program), "-q", "-p", str(pid), "-o", "trace", "--ready-fd", "{ready_fd}", *options],
+        lambda pid: [str(program), "-q", "-p", str(pid), "-o", "trace", *options],
         _at_once,
         read,
         is_madvtrace=True,
@@ -141,9 +134,8 @@ def _madvtrace(program: Path, name: str, *options: str) -> Tool:
 
 
 def _script(pid: int, actions: dict[str, str]) -> str:
-    # str.format comes over each argument.
     return " ".join(
-        f"tracepoint:syscalls:sys_enter_{call} /pid == {pid}/ {{{{ {action} }}}}" for call, action in actions.items()
+        f"tracepoint:syscalls:sys_enter_{call} /pid == {pid}/ {{ {action} }}" for call, action in actions.items()
     )
 
 
@@ -171,7 +163,7 @@ def _bpftrace_maps(pid: int) -> list[str]:
     return ["bpftrace", "-e", script]
 
 
-def _read_lines(directory: Path, messages: str, read: Callable[..., Seen]) -> Seen:
+def _read_lines(directory: Path, messages: str, read: Callable[[TextIO, str], Seen]) -> Seen:
     with (directory / _OUTPUT).open(encoding="utf-8", errors="replace") as lines:
         return read(lines, messages)
 
@@ -224,12 +216,12 @@ def all_tools(madvtrace: Path) -> list[Tool]:
             "strace -f -e trace=memory",
             lambda pid: ["strace", "-f", "-e", "trace=memory", "-p", str(pid), "-o", _OUTPUT],
             _when_it_says("attached"),
-            lambda directory, messages: _read_lines(directory, messages, lambda lines, _: readings.of_strace(lines)),
+            lambda directory, _: _read_lines(directory, "", lambda lines, _: readings.of_strace(lines)),
         ),
         Tool(
             "smaps",
             "smaps read once a second",
-            lambda pid: [sys.executable, "-ISc", _SMAPS_READER.replace("{", "{{").replace("}", "}}"), f"/proc/{pid}/smaps"],
+            lambda pid: [sys.executable, "-ISc", _SMAPS_READER, f"/proc/{pid}/smaps"],
             _when_it_says("ready", _OUTPUT),
             lambda *_: Seen(),
         ),
