@@ -35,3 +35,7 @@ packages_npm=(nodejs npm)
 # build/, not installed: their maintainer scripts would create users and start, and
 # enable, services on the machine.
 packages_unpacked=(prometheus=prometheus etcd=etcd-server hey=hey)
+
+# What madvtrace is measured against, and the server that both trace.
+packages_bench=(python3 golang-go bpftrace linux-perf strace util-linux)
+packages_bench_unpacked=(prometheus=prometheus hey=hey)

@@ -1,0 +1,3 @@
+module madvtrace.test/churn
+
+go 1.19
