@@ -19,7 +19,7 @@ packages_demo=(golang-go)
 # libclang-rt-14-dev is the sanitizers and libFuzzer of Debian 12's clang.
 packages_test=(
   golang-go
-  linux-perf bpftrace strace procps util-linux curl
+  linux-perf bpftrace strace procps python3 util-linux curl
   runc busybox-static jq
   shellcheck clang-format clang-tidy libclang-rt-14-dev
 )

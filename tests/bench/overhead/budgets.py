@@ -68,11 +68,9 @@ def _outside_noise(all_of: Summaries) -> float | None:
     return max(0.0, ours - noise.highest, noise.lowest - ours)
 
 
-def _cpu_at_1000_releases(all_of: Summaries) -> float | None:
+def _tracer_cpu_percent(all_of: Summaries) -> float | None:
     own = all_of.get(JUDGED)
-    if own is None or own.tracer_cpu_share is None or not own.releases_per_second:
-        return None
-    return 100 * own.tracer_cpu_share * 1000 / own.releases_per_second
+    return None if own is None or own.tracer_cpu_share is None else 100 * own.tracer_cpu_share
 
 
 def _lost(all_of: Summaries) -> float | None:
@@ -91,7 +89,7 @@ def _peak_mib(all_of: Summaries) -> float | None:
 BUDGETS = (
     Budget("server", "CPU beyond noise", 1.01, "", _beyond_noise(_cpu)),
     Budget("server", "p99 beyond noise", 1.02, "", _beyond_noise(_p99)),
-    Budget("server", "tracer CPU at 1000 releases/s", 2.0, "%", _cpu_at_1000_releases),
+    Budget("paced", "tracer CPU", 2.0, "%", _tracer_cpu_percent),
     Budget("pressure", "wall", 1.10, "", _wall),
     Budget("churn", "wall", 1.40, "", _wall),
     Budget("churn", "extra wall, of bpftrace's", 0.5, "", _extra_against_printer),

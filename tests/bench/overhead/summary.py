@@ -21,7 +21,6 @@ class Summary:
     seen: int | None = None
     lost: int | None = None
     calls_per_second: float | None = None  # seen or made, of the work's own time
-    releases_per_second: float | None = None
     tracer_cpu_share: float | None = None  # of one processor, while the target worked
     tracer_max_rss_bytes: float | None = None
 
@@ -51,7 +50,6 @@ def summarize(runs: Sequence[Run], target: str, tool: str) -> Summary:
         seen,
         sum_of([run.events_lost for run in traced]),
         _per_second(seen if made is None else made, traced),
-        _per_second(sum_of([run.releases_seen for run in traced]), traced),
         median_of(
             [None if run.tracer_work_cpu_ns is None else run.tracer_work_cpu_ns / run.wall_ns for run in traced]
         ),

@@ -130,6 +130,7 @@ def all_targets(programs: Path) -> list[Target]:
         ),
         Target("churn", "Go at its memory limit, fragmented, which does nothing else", _fresh([*churn, "-turns", "4"])),
         Target("storm", "C, one thread: a page written and given back", _fresh([pages, "storm", "40000"])),
+        Target("paced", "C, one thread: 1,000 pages written and given back a second", _fresh([pages, "paced", "2000"])),
         Target("faults", "C, two threads: fresh pages touched and unmapped", _fresh([pages, "faults", "400"])),
         Target(
             "bystander",

@@ -2,6 +2,7 @@
 // Gives pages back as fast as it can, so many times, and says how long that took.
 //
 //   pages storm N    one thread: writes a page and gives it back with MADV_DONTNEED
+//   pages paced N    the same, 1,000 times a second
 //   pages faults N   two threads, N rounds each: mmap of kRoundPages, a write to each, munmap
 //   pages idle       nothing
 //
@@ -14,7 +15,7 @@
 
 #include "common.h"
 
-enum { kThreads = 2, kRoundPages = 128, kMostRounds = 1 << 22 };
+enum { kThreads = 2, kRoundPages = 128, kMostRounds = 1 << 22, kPaceNs = 1000000 };
 
 static uint32_t* took_ns;
 static uint64_t rounds;
@@ -33,8 +34,16 @@ static uint64_t map_pages(uint64_t bytes) {
   return (uint64_t)at;
 }
 
-static void storm(void) {
+static void wait_until(uint64_t mono_ns) {
+  const struct timespec due = {.tv_sec = (time_t)(mono_ns / 1000000000), .tv_nsec = (long)(mono_ns % 1000000000)};
+  while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &due, NULL) == EINTR) {
+  }
+}
+
+static void storm(uint64_t pace_ns) {
+  const uint64_t first = clock_ns(CLOCK_MONOTONIC);
   for (uint64_t round = 0; round < rounds; round++) {
+    if (pace_ns != 0) wait_until(first + round * pace_ns);
     const uint64_t begin = clock_ns(CLOCK_MONOTONIC);
     touch_page(storm_page);
     if (raw_madvise(storm_page, kPageBytes, MADV_DONTNEED) != 0) give_up("madvise failed");
@@ -82,8 +91,9 @@ int main(int argc, char** argv) {
     announce_and_wait();
     return 0;
   }
-  if (argc != 3) give_up("usage: pages storm|faults N, or pages idle");
-  const bool storms = strcmp(argv[1], "storm") == 0;
+  if (argc != 3) give_up("usage: pages storm|paced|faults N, or pages idle");
+  const bool paced = strcmp(argv[1], "paced") == 0;
+  const bool storms = paced || strcmp(argv[1], "storm") == 0;
   if (!storms && strcmp(argv[1], "faults") != 0) give_up("unknown mode %s", argv[1]);
   rounds = strtoull(argv[2], NULL, 10);
   const uint64_t times = storms ? rounds : kThreads * rounds;
@@ -103,7 +113,7 @@ int main(int argc, char** argv) {
   announce_and_wait();
   const uint64_t cpu_begin_ns = clock_ns(CLOCK_PROCESS_CPUTIME_ID), begin_ns = clock_ns(CLOCK_MONOTONIC);
   if (storms) {
-    storm();
+    storm(paced ? kPaceNs : 0);
   } else {
     pthread_barrier_wait(&start_line);
     pthread_barrier_wait(&finish_line);
