@@ -372,14 +372,16 @@ static void run_huge(void) {
 }
 
 // Reading what was never written maps the huge zero page, which RSS does not count.
+static int64_t read_huge_bytes;  // of it that count, on a kernel without zero pages
 static void prepare_zero_huge(void) {
+  if (reading_takes_memory()) read_huge_bytes = (int64_t)kHugeBytes;
   const uint64_t reserved = map(2 * kHugeBytes);
   region = (reserved + kHugeBytes - 1) & ~(kHugeBytes - 1);
   region_bytes = kHugeBytes;
   if (raw_madvise(region, kHugeBytes, MADV_HUGEPAGE) != 0) give_up("MADV_HUGEPAGE");
   read_range(region, kHugeBytes);
 }
-static void run_zero_huge(void) { unmap(region, kHugeBytes, 0); }
+static void run_zero_huge(void) { unmap(region, kHugeBytes, read_huge_bytes); }
 
 static void prepare_file(void) {
   char name[] = "/tmp/madvtrace-script-XXXXXX";
