@@ -65,9 +65,12 @@ struct bpf_perf_event_data {
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
-/* arch/x86: the registers of a thread at a breakpoint, by their names in the ABI. */
+/* arch/x86: the registers of a thread at a breakpoint or in a system call. */
 struct pt_regs {
+  unsigned long bp;
   unsigned long di;
+  unsigned long ip;
+  unsigned long cs;
 };
 
 struct super_block {

@@ -4,6 +4,11 @@
  * addresses and its process; its addresses go into the stream before the first
  * record that uses the name. The table of names seen is an LRU: a name that
  * falls out is simply written again.
+ *
+ * Frame pointers are followed here, as perf_callchain_user() (arch/x86) does it, with one
+ * difference: the outermost frame's pointer is 0, and is not followed. There every stack
+ * ends in a page fault, which took longer than all of its frames together: 6 of the 14 %
+ * of a program's time that a busy scavenger's calls cost it.
  */
 #ifndef MADVTRACE_STACK_BPF_H
 #define MADVTRACE_STACK_BPF_H
@@ -39,6 +44,44 @@ static __always_inline __u64 mix(__u64 hash, __u64 value) {
   return hash;
 }
 
+enum { USER32_CS = 0x23 }; /* asm/segment.h: the code of a 32-bit program */
+
+struct frame_walk {
+  struct wire_stack* stack;
+  __u64 frame; /* the next one's address */
+  __u32 depth;
+};
+
+struct user_frame {
+  __u64 caller;
+  __u64 return_address;
+};
+
+static long add_frame(__u32 index, struct frame_walk* walk) {
+  struct user_frame frame;
+  if (walk->frame < sizeof(frame)) return 1;
+  if (bpf_probe_read_user(&frame, sizeof(frame), (void*)walk->frame)) return 1;
+  __u32 depth = index + 1;
+  if (depth >= WIRE_STACK_DEPTH) return 1;
+  walk->stack->addresses[depth] = frame.return_address;
+  walk->frame = frame.caller;
+  walk->depth = depth + 1;
+  return 0;
+}
+
+/* How many addresses of the current user stack it has put into `stack`. */
+static __always_inline __u32 read_stack(void* context, struct wire_stack* stack) {
+  struct pt_regs* registers = (struct pt_regs*)bpf_task_pt_regs(bpf_get_current_task_btf());
+  if (registers->cs == USER32_CS) { /* other frames */
+    long bytes = bpf_get_stack(context, stack->addresses, sizeof(stack->addresses), BPF_F_USER_STACK);
+    return bytes < 0 ? 0 : (__u64)bytes / sizeof(__u64);
+  }
+  struct frame_walk walk = {.stack = stack, .frame = registers->bp, .depth = 1};
+  stack->addresses[0] = registers->ip;
+  bpf_loop(WIRE_STACK_DEPTH - 1, add_frame, &walk, 0);
+  return walk.depth;
+}
+
 /* The name of the current user stack; 0: there is none to be had. */
 static __noinline __u64 user_stack(void* context) {
   __u32 zero = 0;
@@ -46,12 +89,11 @@ static __noinline __u64 user_stack(void* context) {
   if (!copy) return 0;
   struct wire_stack* stack = &copy->record;
 
-  long bytes = bpf_get_stack(context, stack->addresses, sizeof(stack->addresses), BPF_F_USER_STACK);
-  if (bytes < (long)sizeof(__u64)) {
+  __u32 depth = read_stack(context, stack);
+  if (!depth) {
     count_loss(WIRE_LOST_STACK_UNREAD);
     return 0;
   }
-  __u32 depth = (__u64)bytes / sizeof(__u64);
   if (depth > WIRE_STACK_DEPTH) depth = WIRE_STACK_DEPTH;
 
   /* The address space is part of the name: the same addresses mean something else
