@@ -72,7 +72,8 @@ class Child:
 
     def __exit__(self, *_: object) -> None:
         if self._usage is None:
-            self._process.kill()
+            # Not Popen.kill(), which reaps a child that has ended by itself.
+            signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
             self._reap(None)
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe is not None:

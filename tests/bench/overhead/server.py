@@ -7,6 +7,7 @@ measurement goes on."""
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import time
 import urllib.error
@@ -20,7 +21,6 @@ from .processes import Child, cpu_ns, wait_until
 from .ratios import percentile
 from .readings import latencies_ns
 
-_ADDRESS = "127.0.0.1:19091"
 _SERIES, _STEP_SECONDS, _SPAN_SECONDS = 60, 5, 3600
 _CLIENTS, _EACH_PER_SECOND, _WINDOW_SECONDS = 2, 12, 3
 _WARM_UP_WINDOWS = 3
@@ -44,11 +44,17 @@ def _samples(first: int) -> Iterator[str]:
     yield "# EOF\n"
 
 
+def _free_address() -> str:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return f"127.0.0.1:{listener.getsockname()[1]}"
+
+
 class Server:
     """Ends with its `with` block."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
+        self._address = _free_address()
         # A whole number of hours, well before now: one block on disk.
         self._first = (int(time.time()) - 3 * _SPAN_SECONDS) // 7200 * 7200
 
@@ -59,7 +65,7 @@ class Server:
                 "prometheus",
                 "--config.file=prometheus.yml",
                 "--storage.tsdb.path=tsdb",
-                f"--web.listen-address={_ADDRESS}",
+                f"--web.listen-address={self._address}",
             ],
             self._directory,
             "prometheus",
@@ -85,7 +91,7 @@ class Server:
     def window(self) -> Window:
         """So many requests, at a rate that leaves the server idle in between."""
         query = (
-            f"http://{_ADDRESS}/api/v1/query_range?query=rate(requests_total%5B30s%5D)"
+            f"http://{self._address}/api/v1/query_range?query=rate(requests_total%5B30s%5D)"
             f"&start={self._first + 60}&end={self._first + _SPAN_SECONDS - 60}&step=10"
         )
         count = _CLIENTS * _EACH_PER_SECOND * _WINDOW_SECONDS
@@ -106,7 +112,7 @@ class Server:
         if self._child.has_ended():
             raise BenchError(f"prometheus gave up: {self._child.last_words()}")
         try:
-            with urllib.request.urlopen(f"http://{_ADDRESS}/-/ready", timeout=5) as answer:
+            with urllib.request.urlopen(f"http://{self._address}/-/ready", timeout=5) as answer:
                 return bool(answer.status == 200)
         except (urllib.error.URLError, OSError):
             return False
