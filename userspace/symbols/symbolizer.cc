@@ -5,6 +5,7 @@
 #include <bcc/bcc_syms.h>
 #include <elf.h>
 
+#include <algorithm>
 #include <array>
 #include <string_view>
 
@@ -24,6 +25,8 @@ class Symbolizer::Cache {
   ~Cache() { bcc_free_symcache(cache_, pid_); }
   Cache(const Cache&) = delete;
   Cache& operator=(const Cache&) = delete;
+
+  std::uint64_t last_asked = 0;
 
   NativeSymbol symbol(std::uint64_t address) {
     bcc_symbol found{};
@@ -48,10 +51,19 @@ class Symbolizer::Cache {
 Symbolizer::Symbolizer() = default;
 Symbolizer::~Symbolizer() = default;
 
-NativeSymbol Symbolizer::symbol(std::uint32_t pid, std::uint64_t address) {
+NativeSymbol Symbolizer::symbol(std::uint32_t pid, std::uint64_t address) { return cache_of(pid).symbol(address); }
+
+Symbolizer::Cache& Symbolizer::cache_of(std::uint32_t pid) {
+  const auto known = caches_.find(pid);
+  if (known == caches_.end() && caches_.size() >= kProcesses) {
+    caches_.erase(std::min_element(caches_.begin(), caches_.end(), [](const auto& a, const auto& b) {
+      return a.second->last_asked < b.second->last_asked;
+    }));
+  }
   std::unique_ptr<Cache>& cache = caches_[pid];
   if (!cache) cache = std::make_unique<Cache>(pid);
-  return cache->symbol(address);
+  cache->last_asked = ++asked_;
+  return *cache;
 }
 
 void Symbolizer::forget(std::uint32_t pid) { caches_.erase(pid); }
