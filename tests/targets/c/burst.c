@@ -11,8 +11,8 @@
 //      again: N calls, or as many as it can in T ms if --calls is not given; at most so
 //      many a second if it is said how many (of each thread)
 //   k  the first thread makes calls that are known to the byte
-//   f  MADV_FREE of the heap, in pieces (default 64 KiB) from the top down; --alternate:
-//      of every second piece, so that no two of them touch
+//   f  MADV_FREE of the heap, in pieces (default 64 KiB) from the top down, at that pace;
+//      --alternate: of every second piece, so that no two of them touch
 //   w  writes to every page of the heap
 //   x  ends
 //
@@ -20,7 +20,7 @@
 //   wrong   pages that were given back and not empty, or kept and not what they were
 //   p50_ns  and so on: of the madvise() calls of all threads, as they see it
 // {"step":"k","unlisted_tids":[],"calls":[...]}, as script.c tells them
-// {"step":"f","released_bytes":N}
+// {"step":"f","released_bytes":N,"p50_ns":N}
 #include <pthread.h>
 #include <semaphore.h>
 #include <time.h>
@@ -33,6 +33,7 @@ enum {
   kOwnPages = 4,
   kKnownPages = 64,
   kChecksEvery = 16,
+  kAtOnce = 64,
   // Eight to the octave, up to 2^40 ns.
   kBucketsOfOctave = 8,
   kBuckets = 41 * kBucketsOfOctave,
@@ -121,6 +122,10 @@ __attribute__((noreturn)) static void* work(void* argument) {
   for (;;) {
     take(&start, 1);
     const uint64_t begin_ns = now_ns();
+    // Not all of them at the same moment, and so in each other's way.
+    const uint64_t share_ns = calls_per_second == 0 ? 0 : kNsOfSecond / calls_per_second / thread_count;
+    const uint64_t first_ns = begin_ns + share_ns * (uint64_t)(worker - workers);
+    if (share_ns != 0) sleep_until(first_ns);
     const uint64_t end_ns = calls_wanted == 0 ? begin_ns + milliseconds * 1000000 : UINT64_MAX;
     worker->calls_made = 0;
     worker->wrong = 0;
@@ -128,7 +133,7 @@ __attribute__((noreturn)) static void* work(void* argument) {
     memset(worker->took, 0, sizeof(worker->took));
     while (calls_wanted == 0 ? now_ns() < end_ns : worker->calls_made < calls_wanted) {
       one_call(worker);
-      if (calls_per_second != 0) sleep_until(begin_ns + worker->calls_made * kNsOfSecond / calls_per_second);
+      if (calls_per_second != 0) sleep_until(first_ns + worker->calls_made * kNsOfSecond / calls_per_second);
     }
     sem_post(&done);
   }
@@ -206,12 +211,22 @@ static void make_known_calls(void) {
 
 static void free_heap(void) {
   uint64_t released = 0;
+  uint64_t calls = 0;
   const uint64_t step = alternate ? 2 * piece_bytes : piece_bytes;
+  memset(workers[0].took, 0, sizeof(workers[0].took));
+  uint64_t before_ns = now_ns();
+  const uint64_t begin_ns = before_ns;
   for (uint64_t end = heap_bytes - heap_bytes % step; end >= step; end -= step) {
     if (raw_madvise(heap + end - piece_bytes, piece_bytes, MADV_FREE) != 0) give_up("madvise");
+    const uint64_t after_ns = now_ns();
+    workers[0].took[bucket_of(after_ns - before_ns)]++;
     released += piece_bytes;
+    // A sleep for each would cost more than the call.
+    if (++calls % kAtOnce == 0 && calls_per_second != 0) sleep_until(begin_ns + calls * kNsOfSecond / calls_per_second);
+    before_ns = now_ns();
   }
-  print_line("{\"step\":\"f\",\"released_bytes\":%llu}", (unsigned long long)released);
+  print_line("{\"step\":\"f\",\"released_bytes\":%llu,\"p50_ns\":%llu}", (unsigned long long)released,
+             (unsigned long long)quantile_ns(calls, 0.5));
 }
 
 static void prepare(void) {
