@@ -2,7 +2,6 @@
 #include "model/ledger.h"
 
 #include <algorithm>
-#include <ranges>
 
 #include "base/arithmetic.h"
 #include "model/names.h"
@@ -39,8 +38,12 @@ bool touches(const ReturnedRelease& release, std::uint64_t addr) {
 }
 
 // Those of a call that lie in one chunk: one, or one for each of its ranges there.
-auto pages_in(const ReturnedRelease& release, std::uint64_t chunk_addr) {
-  return release.pages | std::views::filter([=](const Pages& pages) { return pages.chunk_addr == chunk_addr; });
+std::vector<const Pages*> pages_in(const ReturnedRelease& release, std::uint64_t chunk_addr) {
+  std::vector<const Pages*> found;
+  for (const Pages& pages : release.pages) {
+    if (pages.chunk_addr == chunk_addr) found.push_back(&pages);
+  }
+  return found;
 }
 
 // The kernel drops a lazily freed page; one that was written meanwhile it moves to swap.
@@ -233,13 +236,11 @@ void Ledger::apply(Process& process, const ReturnedRelease& release, const Addre
   // Without page tables, or beyond where the walk stopped, nobody looked.
   const bool looked = release.before.done && !release.before.sampled && !release.before.capped;
   const auto& chunks = process.pages.chunks();
-  std::vector<const Pages*> in_chunk;
   for (auto at = chunks.lower_bound(chunk_of(range.begin)); at != chunks.end() && at->first < range.end;) {
     const std::uint64_t chunk_addr = at->first;
     PageTable::Chunk& chunk = *(at++)->second;
     const AddressRange part = range.intersection({chunk_addr, chunk_addr + kChunkBytes});
-    in_chunk.clear();
-    for (const Pages& pages : pages_in(release, chunk_addr)) in_chunk.push_back(&pages);
+    const std::vector<const Pages*> in_chunk = pages_in(release, chunk_addr);
     const std::size_t first = page_in_chunk(part.begin);
     close_pages(process, chunk_addr, chunk, first, first + part.bytes() / kPageBytes,
                 [&](std::size_t page, Slot slot) -> std::optional<Ending> {
@@ -403,8 +404,8 @@ void Ledger::take_reclaimed_before(Process& process, const ReturnedRelease& rele
   std::erase_if(process.early_taken, [&](const Reclaimed& reclaimed) {
     if (!touches(release, reclaimed.addr)) return false;
     const std::size_t page = page_in_chunk(reclaimed.addr);
-    for (const Pages& pages : pages_in(release, chunk_of(reclaimed.addr))) {
-      if (pages.covers(page) && pages.resident(page)) return false;
+    for (const Pages* pages : pages_in(release, chunk_of(reclaimed.addr))) {
+      if (pages->covers(page) && pages->resident(page)) return false;
     }
     take_reclaimed(process, reclaimed);
     return true;
@@ -485,9 +486,9 @@ void Ledger::take_refaults_before(Process& process, const ReturnedRelease& relea
   std::erase_if(process.early, [&](const Refault& refault) {
     const std::size_t page = page_in_chunk(refault.addr);
     if (!touches(release, refault.addr)) return false;
-    for (const Pages& pages : pages_in(release, chunk_of(refault.addr))) {
-      if (!pages.covers(page) || !pages.resident(page)) continue;
-      if (refault.stamp.mono_ns >= pages.stamp.mono_ns) return false;
+    for (const Pages* pages : pages_in(release, chunk_of(refault.addr))) {
+      if (!pages->covers(page) || !pages->resident(page)) continue;
+      if (refault.stamp.mono_ns >= pages->stamp.mono_ns) return false;
       take_refault(process, refault);
       return true;
     }
