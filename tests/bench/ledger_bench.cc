@@ -3,14 +3,14 @@
 
 #include "model/trace.h"
 #include "tests/bench/heap_stream.h"
-#include "tests/bench/no_rows.h"
+#include "tests/support/no_rows.h"
 
 namespace madvtrace::bench {
 namespace {
 
 // Making the events is part of it; MakingTheStream says how large a part.
 void ModelOfABusyHeap(benchmark::State& state) {
-  NoRows rows;
+  test::NoRows rows;
   Trace trace(rows);
   HeapStream stream(1);
   std::uint64_t events = 0;
@@ -20,7 +20,7 @@ void ModelOfABusyHeap(benchmark::State& state) {
 BENCHMARK(ModelOfABusyHeap);
 
 void ModelWithoutFrames(benchmark::State& state) {
-  NoRows rows;
+  test::NoRows rows;
   Trace trace(rows);
   HeapStream stream(1, /*frames=*/false);
   std::uint64_t events = 0;

@@ -5,8 +5,8 @@
 #include "app/pipeline.h"
 #include "model/trace.h"
 #include "stream/decoder.h"
-#include "tests/bench/no_rows.h"
 #include "tests/bench/wire_stream.h"
+#include "tests/support/no_rows.h"
 #include "tests/support/stream_builder.h"
 
 namespace madvtrace::bench {
@@ -33,7 +33,7 @@ BENCHMARK(Decoding)->Unit(benchmark::kMillisecond);
 // By how many threads make the calls.
 void DecodingAndModel(benchmark::State& state) {
   const std::vector<std::string> stream = churn(kCalls, static_cast<std::uint32_t>(state.range(0)));
-  NoRows rows;
+  test::NoRows rows;
   for (auto _ : state) {
     Trace trace(rows);
     Pipeline pipeline(trace);

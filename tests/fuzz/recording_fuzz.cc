@@ -16,20 +16,12 @@
 #include "model/trace.h"
 #include "stream/recording_format.h"
 #include "stream/recording_reader.h"
+#include "tests/support/no_rows.h"
 
 namespace {
 
 using madvtrace::ChunkHeader;
 using madvtrace::RecordingHeader;
-
-class NullSink : public madvtrace::RowSink {
- public:
-  void on_call(const madvtrace::CallRow&) override {}
-  void on_release(const madvtrace::ReleaseRow&) override {}
-  void on_sample(const madvtrace::SampleRow&) override {}
-  void on_stack(const madvtrace::StackRow&) override {}
-  void on_rss(const madvtrace::RssRow&) override {}
-};
 
 void mend_checksums(std::string& file) {
   for (std::size_t at = sizeof(RecordingHeader); at + sizeof(ChunkHeader) <= file.size();) {
@@ -55,7 +47,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   ::lseek(fd.get(), 0, SEEK_SET);
   auto reader = madvtrace::RecordingReader::over(std::move(fd), "recording");
   if (!reader) return 0;
-  NullSink sink;
+  madvtrace::test::NoRows sink;
   madvtrace::Trace trace(sink);
   madvtrace::Pipeline pipeline(trace);
   if (!reader->drain(pipeline)) __builtin_trap();

@@ -244,27 +244,20 @@ static void prepare(void) {
   touch_range(heap, heap_bytes);
 }
 
-static uint64_t number(const char* text) {
-  char* end = NULL;
-  const unsigned long long value = text == NULL ? 0 : strtoull(text, &end, 10);
-  if (value == 0 || *end != '\0') give_up("not a number above 0: %s", text == NULL ? "nothing" : text);
-  return value;
-}
-
 static void read_arguments(char** at) {
   for (; *at != NULL; at++) {
     if (strcmp(*at, "--threads") == 0) {
-      thread_count = number(*++at);
+      thread_count = number(*++at, 1, UINT64_MAX);
     } else if (strcmp(*at, "--calls") == 0) {
-      calls_wanted = number(*++at);
+      calls_wanted = number(*++at, 1, UINT64_MAX);
     } else if (strcmp(*at, "--milliseconds") == 0) {
-      milliseconds = number(*++at);
+      milliseconds = number(*++at, 1, UINT64_MAX);
     } else if (strcmp(*at, "--calls-per-second") == 0) {
-      calls_per_second = number(*++at);
+      calls_per_second = number(*++at, 1, UINT64_MAX);
     } else if (strcmp(*at, "--heap-mib") == 0) {
-      heap_bytes = number(*++at) << 20;
+      heap_bytes = number(*++at, 1, UINT64_MAX) << 20;
     } else if (strcmp(*at, "--piece-kib") == 0) {
-      piece_bytes = number(*++at) << 10;
+      piece_bytes = number(*++at, 1, UINT64_MAX) << 10;
     } else if (strcmp(*at, "--alternate") == 0) {
       alternate = true;
     } else {

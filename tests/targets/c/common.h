@@ -81,6 +81,17 @@ __attribute__((noreturn, format(printf, 1, 2))) static inline void give_up(const
   _exit(5);
 }
 
+// Of the command line.
+static inline uint64_t number(const char* text, uint64_t least, uint64_t most) {
+  char* end = NULL;
+  const unsigned long long value = text == NULL ? 0 : strtoull(text, &end, 10);
+  if (text == NULL || *text == '\0' || *end != '\0' || value < least || value > most) {
+    give_up("not a number from %llu to %llu: %s", (unsigned long long)least, (unsigned long long)most,
+            text == NULL ? "nothing" : text);
+  }
+  return value;
+}
+
 static inline void wait_for_byte(void) {
   char byte;
   ssize_t got;

@@ -278,27 +278,20 @@ static void allocate(void) {
   write_pages(&own_counts, 0, page_count);
 }
 
-static uint64_t number(const char* text) {
-  char* end = NULL;
-  const unsigned long long value = text == NULL ? 0 : strtoull(text, &end, 10);
-  if (value == 0 || *end != '\0') give_up("not a number above 0: %s", text == NULL ? "nothing" : text);
-  return value;
-}
-
 static void read_arguments(char** at) {
   for (; *at != NULL; at++) {
     if (strcmp(*at, "--mib") == 0) {
-      mapped_mib = number(*++at);
+      mapped_mib = number(*++at, 1, UINT64_MAX);
     } else if (strcmp(*at, "--threads") == 0) {
-      thread_count = number(*++at);
+      thread_count = number(*++at, 1, UINT64_MAX);
     } else if (strcmp(*at, "--seconds") == 0) {
-      seconds = number(*++at);
+      seconds = number(*++at, 1, UINT64_MAX);
     } else if (strcmp(*at, "--huge") == 0) {
       huge = true;
     } else if (strcmp(*at, "--as-set") == 0) {
       as_set = true;
     } else if (strcmp(*at, "--ops-per-second") == 0) {
-      ops_per_second = number(*++at);
+      ops_per_second = number(*++at, 1, UINT64_MAX);
     } else {
       give_up("what is %s? See the top of lazy.c", *at);
     }

@@ -454,13 +454,6 @@ static const struct scenario* find_scenario(const char* name) {
   give_up("no such scenario: %s; see the end of script.c", name == NULL ? "none given" : name);
 }
 
-static uint64_t number(const char* text) {
-  char* end = NULL;
-  const unsigned long long value = text == NULL ? 0 : strtoull(text, &end, 10);
-  if (text == NULL || *text == '\0' || *end != '\0') give_up("not a number: %s", text == NULL ? "nothing" : text);
-  return value;
-}
-
 int main(int argc, char** argv) {
   own_arguments = argv;
   const struct scenario* scenario = find_scenario(argc > 1 ? argv[1] : NULL);
@@ -470,9 +463,9 @@ int main(int argc, char** argv) {
     } else if (strcmp(*at, "--no-wait-exit") == 0) {
       wait_exit = false;
     } else if (strcmp(*at, "--calls") == 0) {
-      calls_wanted = number(*++at);
+      calls_wanted = number(*++at, 0, UINT64_MAX);
     } else if (strcmp(*at, "--exit-status") == 0) {
-      exit_status = (int)number(*++at);
+      exit_status = (int)number(*++at, 0, UINT64_MAX);
     } else {
       give_up("what is %s? See the top of script.c", *at);
     }

@@ -463,16 +463,6 @@ static uint64_t write_truth(const struct worker* workers, int count) {
   return rows;
 }
 
-static uint64_t number(const char* text, uint64_t least, uint64_t most) {
-  char* end = NULL;
-  const unsigned long long value = text == NULL ? 0 : strtoull(text, &end, 10);
-  if (text == NULL || *text == '\0' || *end != '\0' || value < least || value > most) {
-    give_up("not a number from %llu to %llu: %s", (unsigned long long)least, (unsigned long long)most,
-            text == NULL ? "nothing" : text);
-  }
-  return value;
-}
-
 static void parse(char** arguments) {
   for (char** at = arguments; *at != NULL; at++) {
     const char* name = *at;

@@ -4,7 +4,7 @@
 
 #include "model/rows.h"
 
-namespace madvtrace::bench {
+namespace madvtrace::test {
 
 class NoRows : public RowSink {
  public:
@@ -15,4 +15,4 @@ class NoRows : public RowSink {
   void on_rss(const RssRow&) override {}
 };
 
-}  // namespace madvtrace::bench
+}  // namespace madvtrace::test
