@@ -194,9 +194,9 @@ struct wire_refault {
 };
 WIRE_ASSERT_SIZE(struct wire_refault, 32 + 16);
 
-/* Who reclaims. Also the index of the kernel side's sums of reclaimed pages. */
+/* Who reclaims. Also the index of the kernel side's sums. */
 enum wire_reclaimer {
-  WIRE_RECLAIM_KSWAPD = 0, /* runs, not pages: it does not say how many it took */
+  WIRE_RECLAIM_KSWAPD = 0, /* does not say how many pages it took */
   WIRE_RECLAIM_MEMCG = 1,  /* for a limit of a group, or because it was asked to (memory.reclaim) */
   WIRE_RECLAIM_DIRECT = 2,
   WIRE_RECLAIM_DAMON = 3,
@@ -205,6 +205,16 @@ enum wire_reclaimer {
                              which of them is in struct wire_target */
   WIRE_RECLAIMERS = 6,
 };
+
+/* What one kind of reclaimer has done since the hooks were attached. The pages are told at
+ * the end of a reclaim: while one is under way, nobody knows how many it has taken. */
+struct wire_reclaim_sum {
+  __u64 ended;    /* of the reclaims that were seen to begin. Read first, written last */
+  __u64 pages;    /* of any process */
+  __u64 begun;    /* reclaims that were seen to begin */
+  __u64 begun_ns; /* CLOCK_MONOTONIC: when the last one began */
+};
+WIRE_ASSERT_SIZE(struct wire_reclaim_sum, 32);
 
 /* Lazily freed pages of a target that the kernel has just dropped (try_to_unmap_one() has
  * returned true), and that are absent now. Only where that function can be hooked. What
@@ -417,9 +427,9 @@ enum wire_target_flag {
 struct wire_target {
   __u64 mm; /* kernel address of its mm_struct; 0 until seen. Never leaves the kernel side */
   __u32 flags;
-  __u32 programs;        /* how many it has begun to run (execs) while it was a target */
-  __u64 reclaimed_pages; /* by it, in direct reclaim or MADV_PAGEOUT, of any process's */
+  __u32 programs;                   /* how many it has begun to run (execs) while it was a target */
+  struct wire_reclaim_sum reclaims; /* its own: direct and node reclaim, MADV_PAGEOUT */
 };
-WIRE_ASSERT_SIZE(struct wire_target, 24);
+WIRE_ASSERT_SIZE(struct wire_target, 48);
 
 #endif

@@ -14,23 +14,22 @@
 #define PF_KSWAPD 0x00020000
 #define PF_KTHREAD 0x00200000
 
-/* In the task's own storage: enum wire_reclaimer + 1; 0: it does not reclaim. */
+struct reclaim {
+  __u32 under_way;
+  enum wire_reclaimer by;
+  enum wire_reclaimer sum; /* in which it is counted: by, or WIRE_RECLAIM_SELF */
+};
+
+/* In the task's own storage: reclaim does not nest (PF_MEMALLOC keeps it from that). */
 struct {
   __uint(type, BPF_MAP_TYPE_TASK_STORAGE);
   __uint(map_flags, BPF_F_NO_PREALLOC);
   __type(key, int);
-  __type(value, __u32);
-} reclaiming SEC(".maps");
+  __type(value, struct reclaim);
+} reclaims SEC(".maps");
 
-static __always_inline void reclaim_begins(enum wire_reclaimer by) {
-  __u32* current = bpf_task_storage_get(&reclaiming, bpf_get_current_task_btf(), 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
-  if (current) *current = by + 1;
-}
-
-static __always_inline void reclaim_ends(void) {
-  if (!record_rss) return; /* nobody has said that it began */
-  __u32* current = bpf_task_storage_get(&reclaiming, bpf_get_current_task_btf(), 0, 0);
-  if (current) *current = 0;
+static __always_inline struct reclaim* current_reclaim(__u64 flags) {
+  return bpf_task_storage_get(&reclaims, bpf_get_current_task_btf(), 0, flags);
 }
 
 static __always_inline bool current_is_called(const char* name, __u32 bytes) {
@@ -49,11 +48,11 @@ static __always_inline bool current_is_damon(void) {
 static __always_inline enum wire_reclaimer current_reclaimer(__u32 owner_tgid) {
   struct task_struct* task = bpf_get_current_task_btf();
   if (task->flags & PF_KSWAPD) return WIRE_RECLAIM_KSWAPD;
-  __u32* current = bpf_task_storage_get(&reclaiming, task, 0, 0);
-  __u32 by = current ? *current : 0;
-  if (by == WIRE_RECLAIM_MEMCG + 1) return WIRE_RECLAIM_MEMCG;
+  const struct reclaim* reclaim = current_reclaim(0);
+  enum wire_reclaimer by = reclaim && reclaim->under_way ? reclaim->by : WIRE_RECLAIM_OTHER;
+  if (by == WIRE_RECLAIM_MEMCG) return by;
   if ((__u32)task->tgid == owner_tgid) return WIRE_RECLAIM_SELF;
-  if (by == WIRE_RECLAIM_DIRECT + 1) return WIRE_RECLAIM_DIRECT;
+  if (by == WIRE_RECLAIM_DIRECT) return by;
   return current_is_damon() ? WIRE_RECLAIM_DAMON : WIRE_RECLAIM_OTHER;
 }
 

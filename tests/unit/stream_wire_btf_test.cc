@@ -117,7 +117,11 @@ const std::map<std::string, Layout>& expected() {
       {"wire_target",
        {sizeof(wire_target),
         {MEMBER(wire_target, mm), MEMBER(wire_target, flags), MEMBER(wire_target, programs),
-         MEMBER(wire_target, reclaimed_pages)}}},
+         MEMBER(wire_target, reclaims)}}},
+      {"wire_reclaim_sum",
+       {sizeof(wire_reclaim_sum),
+        {MEMBER(wire_reclaim_sum, ended), MEMBER(wire_reclaim_sum, pages), MEMBER(wire_reclaim_sum, begun),
+         MEMBER(wire_reclaim_sum, begun_ns)}}},
   };
   return layouts;
 }

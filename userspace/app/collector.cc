@@ -37,9 +37,8 @@ Collector::Collector(BpfSession& session, const ProcRoot& proc, Outputs& outputs
       sample_budget_(walk_budget / 2),
       groups_(proc),
       sampler_(proc, session.walker(), sample_budget_, groups_, runtimes_),
-      reclaimed_pages_(session.reclaimed_pages()),
-      reclaim_checked_ns_(mono_now_ns()),
-      budget_passed_ns_(reclaim_checked_ns_) {
+      reclaim_watch_(session.reclaims(), mono_now_ns()),
+      budget_passed_ns_(mono_now_ns()) {
   if (GcProbes* const probes = session.gc_probes()) gc_marks_.emplace(*probes, proc, modules_);
   if (recording_) tee_.add(*recording_);
   tee_.add(pipeline_);
@@ -83,37 +82,16 @@ Result<bool> Collector::drain(bool all) {
 }
 
 void Collector::notice_reclaim() {
-  const ReclaimedPages pages = session_.reclaimed_pages();
-  const std::uint64_t now_ns = mono_now_ns();
-  for (std::size_t i = 0; i < pages.size(); ++i) {
-    const std::uint64_t more = pages.at(i) - reclaimed_pages_.at(i);
-    if (more == 0) continue;
+  const auto of_targets = [this] {
+    std::map<std::uint32_t, ReclaimSum> sums;
+    for (const std::uint32_t pid : targets_.pids()) sums[pid] = session_.reclaims_by(pid);
+    return sums;
+  };
+  const ReclaimSums sums = session_.reclaims();
+  for (const Reclaim& reclaim : reclaim_watch_.notice(sums, of_targets, mono_now_ns())) {
     reclaimed_since_look_ = true;
-    const auto by = static_cast<Reclaimer>(i);
-    if (by == Reclaimer::kSelf) {
-      notice_reclaim_by_targets(now_ns);
-    } else {
-      emit(Reclaim{.by = by,
-                   .from_ns = reclaim_checked_ns_,
-                   .to_ns = now_ns,
-                   .pages = by == Reclaimer::kKswapd ? std::nullopt : std::optional(more)});
-    }
+    emit(reclaim);
   }
-  reclaimed_pages_ = pages;
-  reclaim_checked_ns_ = now_ns;
-}
-
-void Collector::notice_reclaim_by_targets(std::uint64_t now_ns) {
-  std::map<std::uint32_t, std::uint64_t> by;
-  for (const std::uint32_t pid : targets_.pids()) {
-    const std::uint64_t pages = session_.reclaimed_pages_by(pid);
-    const std::uint64_t before = reclaimed_by_.contains(pid) ? reclaimed_by_.at(pid) : 0;
-    if (pages != 0) by[pid] = pages;
-    if (pages <= before) continue;
-    emit(Reclaim{
-        .by = Reclaimer::kSelf, .from_ns = reclaim_checked_ns_, .to_ns = now_ns, .pages = pages - before, .pid = pid});
-  }
-  reclaimed_by_ = std::move(by);
 }
 
 void Collector::pass_budgets() {

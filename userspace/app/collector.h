@@ -26,6 +26,7 @@
 #include "app/live_targets.h"
 #include "app/outputs.h"
 #include "app/pipeline.h"
+#include "app/reclaim_watch.h"
 #include "app/sampler.h"
 #include "app/stack_symbols.h"
 #include "containers/find_group.h"
@@ -72,7 +73,6 @@ class Collector {
  private:
   void look_at_changed_processes();
   void notice_reclaim();
-  void notice_reclaim_by_targets(std::uint64_t now_ns);
   void pass_budgets();
   Status tell_rss();
   Status look_at_watched(bool always);
@@ -106,9 +106,7 @@ class Collector {
   Tee tee_;
   std::optional<Admission> admission_;  // of the processes of a group
   std::map<std::string, std::uint64_t> losses_told_;
-  ReclaimedPages reclaimed_pages_{};                     // of the whole machine, at the last notice
-  std::map<std::uint32_t, std::uint64_t> reclaimed_by_;  // of them, by a target
-  std::uint64_t reclaim_checked_ns_ = 0;
+  ReclaimWatch reclaim_watch_;
   bool reclaimed_since_look_ = false;
   std::uint64_t budget_passed_ns_ = 0;
   std::pair<std::uint32_t, std::uint64_t> next_left_;  // process and chunk: where look_at_left() goes on

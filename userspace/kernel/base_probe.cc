@@ -181,11 +181,11 @@ std::vector<Finding> probe_base_tier(const Result<DirectMap>& direct_map) {
     }
     findings.push_back(std::move(finding));
   }
-  const ReclaimedPages reclaimed = (*session)->reclaimed_pages();
+  const ReclaimSums reclaims = (*session)->reclaims();
   for (const Hook& hook : optional_hooks) {
     Finding finding = attached_finding(hook, attached[hook.name], "nothing was reclaimed meanwhile");
     const bool is_ours = hook.name == "vmscan:mm_vmscan_reclaim_pages";
-    if (is_ours && attached[hook.name] && reclaimed.at(WIRE_RECLAIM_SELF) != 0) {
+    if (is_ours && attached[hook.name] && reclaims.at(WIRE_RECLAIM_SELF).pages != 0) {
       finding.answer = Answer::kYes;
       finding.detail = "";
     }

@@ -139,17 +139,14 @@ Status BpfSession::set_up_exact(const SessionOptions& options, const KernelTypes
   madvtrace_bpf& skeleton = *skeleton_;
   auto& programs = skeleton.progs;
   exact_ = options.exact;
-  for (bpf_program* const program :
-       {programs.on_rss_stat_parts, programs.on_rss_stat_count, programs.find_percpu_offsets, programs.tell_rss,
-        programs.on_unmap_exit, programs.on_memcg_reclaim_begin, programs.on_direct_reclaim_begin,
-        programs.on_node_reclaim_begin}) {
+  for (bpf_program* const program : {programs.on_rss_stat_parts, programs.on_rss_stat_count,
+                                     programs.find_percpu_offsets, programs.tell_rss, programs.on_unmap_exit}) {
     bpf_program__set_autoload(program, options.exact);
   }
   if (!exact_) return {};
   const bool parts = rss_is_counted_in_parts(types);
   bpf_program__set_autoload(parts ? programs.on_rss_stat_count : programs.on_rss_stat_parts, false);
   bpf_program__set_autoload(programs.find_percpu_offsets, parts);
-  leave_out_missing(types, moment_hooks(skeleton));
   reclaim_moments_ = !options.direct_map ? Status(fail(ExitCode::kUnsupported, "needs the page walk"))
                                          : can_hook_exit(types, "try_to_unmap_one");
   bpf_program__set_autoload(programs.on_unmap_exit, reclaim_moments_.has_value());
@@ -188,25 +185,29 @@ std::vector<Hook> BpfSession::hooks() const {
 }
 std::vector<Hook> BpfSession::optional_hooks() const {
   std::vector<Hook> hooks = reclaim_hooks(*skeleton_);
-  if (exact_) {
-    for (Hook& hook : moment_hooks(*skeleton_)) hooks.push_back(std::move(hook));
-  }
+  if (exact_) hooks.push_back(moment_hook(*skeleton_));
   return hooks;
 }
 
-ReclaimedPages BpfSession::reclaimed_pages() const {
-  static_assert(std::tuple_size_v<ReclaimedPages> == WIRE_RECLAIMERS);
-  ReclaimedPages pages{};
-  for (std::size_t i = 0; i < pages.size(); ++i) {
-    pages.at(i) = *static_cast<const volatile __u64*>(&skeleton_->bss->reclaimed[i]);
+ReclaimSums BpfSession::reclaims() const {
+  static_assert(std::tuple_size_v<ReclaimSums> == WIRE_RECLAIMERS);
+  ReclaimSums sums;
+  for (std::size_t i = 0; i < sums.size(); ++i) {
+    const volatile wire_reclaim_sum& now = skeleton_->bss->reclaimed[i];
+    ReclaimSum& sum = sums.at(i);
+    sum.ended = now.ended;
+    sum.pages = now.pages;
+    sum.begun = now.begun;
+    sum.begun_ns = now.begun_ns;
   }
-  return pages;
+  return sums;
 }
 
-std::uint64_t BpfSession::reclaimed_pages_by(std::uint32_t pid) const {
+ReclaimSum BpfSession::reclaims_by(std::uint32_t pid) const {
   wire_target target{};
-  const int error = bpf_map_lookup_elem(bpf_map__fd(skeleton_->maps.targets), &pid, &target);
-  return error == 0 ? target.reclaimed_pages : 0;
+  if (bpf_map_lookup_elem(bpf_map__fd(skeleton_->maps.targets), &pid, &target) != 0) return {};
+  const wire_reclaim_sum& now = target.reclaims;
+  return {.ended = now.ended, .pages = now.pages, .begun = now.begun, .begun_ns = now.begun_ns};
 }
 
 Status BpfSession::attach_all() {
@@ -244,10 +245,8 @@ void BpfSession::detach_all() {
 }
 
 Status BpfSession::add_target(std::uint32_t pid, bool follow) {
-  const wire_target target{.mm = 0,
-                           .flags = follow ? static_cast<std::uint32_t>(WIRE_TARGET_FOLLOW) : 0U,
-                           .programs = 0,
-                           .reclaimed_pages = 0};
+  const wire_target target{
+      .mm = 0, .flags = follow ? static_cast<std::uint32_t>(WIRE_TARGET_FOLLOW) : 0U, .programs = 0, .reclaims = {}};
   if (bpf_map_update_elem(bpf_map__fd(skeleton_->maps.targets), &pid, &target, BPF_ANY) != 0) {
     return fail(errno_text("cannot add process " + std::to_string(pid) + " to the traced ones", errno));
   }

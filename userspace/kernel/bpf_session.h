@@ -22,6 +22,7 @@
 #include "kernel/gc_probes.h"
 #include "kernel/hooks.h"
 #include "kernel/page_walker.h"
+#include "kernel/reclaim_sums.h"
 #include "kernel/ring_source.h"
 
 struct madvtrace_bpf;
@@ -29,8 +30,6 @@ struct madvtrace_bpf;
 namespace madvtrace {
 
 class KernelTypes;
-
-using ReclaimedPages = std::array<std::uint64_t, 6>;  // by enum wire_reclaimer
 
 struct SessionOptions {
   std::uint64_t ring_bytes = std::uint64_t{16} << 20;  // rounded up to a power of two of pages
@@ -96,10 +95,9 @@ class BpfSession {
   // left out.
   std::map<std::string, std::uint64_t> losses() const;
 
-  // Pages that the kernel has reclaimed since the hooks were attached, of the whole
-  // machine (kswapd: how often it was seen to run); and of them by one target's hand.
-  ReclaimedPages reclaimed_pages() const;
-  std::uint64_t reclaimed_pages_by(std::uint32_t pid) const;
+  // What was reclaimed on the whole machine; and of that, by one target.
+  ReclaimSums reclaims() const;
+  ReclaimSum reclaims_by(std::uint32_t pid) const;
 
   std::vector<Hook> hooks() const;
   std::vector<Hook> optional_hooks() const;

@@ -32,7 +32,6 @@ Status take_own_pages() {
 
 struct Seen {
   std::map<std::string, Status> attached;
-  std::vector<Hook> optional_hooks;
   Status moments;
   Witness witness;
 };
@@ -43,10 +42,10 @@ Result<Seen> trace_ourselves(const Result<DirectMap>& direct_map) {
   if (!session) return tl::unexpected(session.error());
   const Result<TraceFs> tracefs = TraceFs::open();
   if (!tracefs) return tl::unexpected(tracefs.error());
-  Seen seen{.optional_hooks = (*session)->optional_hooks(), .moments = (*session)->reclaim_moments()};
+  Seen seen{.moments = (*session)->reclaim_moments()};
   std::vector<Link> links;
   std::vector<Hook> hooks = (*session)->hooks();
-  hooks.insert(hooks.end(), seen.optional_hooks.begin(), seen.optional_hooks.end());
+  for (Hook& hook : (*session)->optional_hooks()) hooks.push_back(std::move(hook));
   for (const Hook& hook : hooks) {
     Result<Link> link = attach(hook, *tracefs);
     seen.attached[hook.name] = link ? Status{} : tl::unexpected(link.error());
@@ -102,15 +101,6 @@ std::vector<Finding> probe_exact_tier(const Result<DirectMap>& direct_map) {
   Result<Seen> seen = trace_ourselves(direct_map);
   if (!seen) return {{.tier = "exact", .what = "kmem:rss_stat", .answer = Answer::kNo, .detail = seen.error().message}};
   std::vector<Finding> findings{rss_finding(seen->attached["kmem:rss_stat"], seen->witness)};
-  for (const Hook& hook : seen->optional_hooks) {
-    if (!hook.name.starts_with("vmscan:") || !hook.name.ends_with("_begin")) continue;
-    const Status& attached = seen->attached[hook.name];
-    findings.push_back({.tier = "exact",
-                        .what = hook.name,
-                        .answer = attached ? Answer::kInconclusive : Answer::kNo,
-                        .detail = attached ? "attached; nothing was reclaimed meanwhile" : attached.error().message,
-                        .optional = true});
-  }
   findings.push_back(moments_finding(seen->moments, seen->attached["fexit:try_to_unmap_one"], seen->witness));
   return findings;
 }

@@ -9,6 +9,7 @@
 #include <cerrno>
 
 #include "base/unique_fd.h"
+#include "bpf/wire.h"
 #include "kernel/libbpf_log.h"
 #include "madvtrace.skel.h"
 
@@ -62,9 +63,12 @@ std::vector<Hook> reclaim_hooks(madvtrace_bpf& skeleton) {
   return {{"vmscan:mm_vmscan_memcg_reclaim_end", programs.on_memcg_reclaim_end},
           {"vmscan:mm_vmscan_direct_reclaim_end", programs.on_direct_reclaim_end},
           {"vmscan:mm_vmscan_node_reclaim_end", programs.on_node_reclaim_end},
+          {"vmscan:mm_vmscan_kswapd_sleep", programs.on_kswapd_sleep},
           {"vmscan:mm_vmscan_reclaim_pages", programs.on_reclaim_pages},
-          {"vmscan:mm_vmscan_kswapd_wake", programs.on_kswapd_wake},
-          {"vmscan:mm_vmscan_kswapd_sleep", programs.on_kswapd_sleep}};
+          {"vmscan:mm_vmscan_memcg_reclaim_begin", programs.on_memcg_reclaim_begin},
+          {"vmscan:mm_vmscan_direct_reclaim_begin", programs.on_direct_reclaim_begin},
+          {"vmscan:mm_vmscan_node_reclaim_begin", programs.on_node_reclaim_begin},
+          {"vmscan:mm_vmscan_kswapd_wake", programs.on_kswapd_wake}};
 }
 
 std::vector<Hook> exact_hooks(madvtrace_bpf& skeleton) {
@@ -73,13 +77,7 @@ std::vector<Hook> exact_hooks(madvtrace_bpf& skeleton) {
   return {{"kmem:rss_stat", parts ? programs.on_rss_stat_parts : programs.on_rss_stat_count}};
 }
 
-std::vector<Hook> moment_hooks(madvtrace_bpf& skeleton) {
-  auto& programs = skeleton.progs;
-  return {{"vmscan:mm_vmscan_memcg_reclaim_begin", programs.on_memcg_reclaim_begin},
-          {"vmscan:mm_vmscan_direct_reclaim_begin", programs.on_direct_reclaim_begin},
-          {"vmscan:mm_vmscan_node_reclaim_begin", programs.on_node_reclaim_begin},
-          {"fexit:try_to_unmap_one", programs.on_unmap_exit}};
-}
+Hook moment_hook(madvtrace_bpf& skeleton) { return {"fexit:try_to_unmap_one", skeleton.progs.on_unmap_exit}; }
 
 Hook group_hook(madvtrace_bpf& skeleton) { return {"cgroup:cgroup_attach_task", skeleton.progs.on_cgroup_attach}; }
 

@@ -29,7 +29,7 @@ struct Hook {
 // seen of which the end would be missed.
 std::vector<Hook> base_hooks(madvtrace_bpf& skeleton);
 
-// Those that tell when the kernel reclaims. Each may be missing (a kernel without
+// Those that tell when the kernel reclaims, from when to when. Each may be missing (a kernel without
 // memory cgroups has no memcg reclaim, one without NUMA no node reclaim): then only the
 // timer makes us look, and that kind of reclaim has no name.
 std::vector<Hook> reclaim_hooks(madvtrace_bpf& skeleton);
@@ -38,9 +38,8 @@ std::vector<Hook> reclaim_hooks(madvtrace_bpf& skeleton);
 // `load()` of the session has chosen it.
 std::vector<Hook> exact_hooks(madvtrace_bpf& skeleton);
 
-// Those that make it more exact and may be missing: who reclaims right now, and the moment
-// at which a page is taken.
-std::vector<Hook> moment_hooks(madvtrace_bpf& skeleton);
+// The one that makes it more exact and may be missing: the moment at which a page is taken.
+Hook moment_hook(madvtrace_bpf& skeleton);
 
 // Tells when processes are moved between cgroups.
 Hook group_hook(madvtrace_bpf& skeleton);
