@@ -9,7 +9,8 @@ target_compile_options(madvtrace_flags INTERFACE
 if(MADVTRACE_ASAN)
   target_compile_options(madvtrace_flags INTERFACE
     -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
-  target_link_options(madvtrace_flags INTERFACE -fsanitize=address,undefined)
+  # Where it is loaded never changes: a third less time to begin, which every test pays.
+  target_link_options(madvtrace_flags INTERFACE -fsanitize=address,undefined -no-pie)
 endif()
 # Under sanitizers a folder is compiled as one: a third less of the time. Names that are
 # local to its files must differ for that; whether one hides another in the same file, and
