@@ -50,11 +50,14 @@ Error load_error(int error) {
 }
 
 // A program on a tracepoint that this kernel was built without would keep all from loading.
-void leave_out_missing(const KernelTypes& types, const std::vector<Hook>& hooks) {
+// libbpf finds out with the kernel's types that it needs for the load anyway.
+void leave_out_missing(const std::vector<Hook>& hooks) {
   for (const Hook& hook : hooks) {
     const std::string name = hook.name.substr(hook.name.find(':') + 1);
-    if (!types.has_tracepoint(name)) bpf_program__set_autoload(hook.program, false);
+    if (bpf_program__set_attach_target(hook.program, 0, name.c_str()) == 0) continue;
+    bpf_program__set_autoload(hook.program, false);
   }
+  take_first_libbpf_warning();  // that there is none
 }
 
 // Since 6.2; before, mm->rss_stat was a struct of one number a member.
@@ -92,7 +95,9 @@ Result<std::unique_ptr<BpfSession>> BpfSession::load(const SessionOptions& optio
   } else {
     bpf_program__set_autoload(skeleton.progs.run_walk_jobs, false);
   }
-  if (const Status fitted = session->fit_to_kernel(options); !fitted) return tl::unexpected(fitted.error());
+  // Before libbpf reads its own types: both take as much memory.
+  if (const Status set_up = session->set_up_exact(options); !set_up) return tl::unexpected(set_up.error());
+  leave_out_missing(reclaim_hooks(skeleton));
   session->watches_group_ = options.group;
   skeleton.rodata->tracer_pid = static_cast<std::uint32_t>(::getpid());
   bpf_program__set_autoload(skeleton.progs.on_cgroup_attach, options.group);
@@ -127,15 +132,7 @@ Result<std::unique_ptr<BpfSession>> BpfSession::load(const SessionOptions& optio
   return session;
 }
 
-// The types are let go of before libbpf reads its own: both take as much memory.
-Status BpfSession::fit_to_kernel(const SessionOptions& options) {
-  const Result<KernelTypes> types = KernelTypes::load();
-  if (!types) return tl::unexpected(types.error());
-  leave_out_missing(*types, reclaim_hooks(*skeleton_));
-  return set_up_exact(options, *types);
-}
-
-Status BpfSession::set_up_exact(const SessionOptions& options, const KernelTypes& types) {
+Status BpfSession::set_up_exact(const SessionOptions& options) {
   madvtrace_bpf& skeleton = *skeleton_;
   auto& programs = skeleton.progs;
   exact_ = options.exact;
@@ -144,11 +141,13 @@ Status BpfSession::set_up_exact(const SessionOptions& options, const KernelTypes
     bpf_program__set_autoload(program, options.exact);
   }
   if (!exact_) return {};
-  const bool parts = rss_is_counted_in_parts(types);
+  const Result<KernelTypes> types = KernelTypes::load();
+  if (!types) return tl::unexpected(types.error());
+  const bool parts = rss_is_counted_in_parts(*types);
   bpf_program__set_autoload(parts ? programs.on_rss_stat_count : programs.on_rss_stat_parts, false);
   bpf_program__set_autoload(programs.find_percpu_offsets, parts);
   reclaim_moments_ = !options.direct_map ? Status(fail(ExitCode::kUnsupported, "needs the page walk"))
-                                         : can_hook_exit(types, "try_to_unmap_one");
+                                         : can_hook_exit(*types, "try_to_unmap_one");
   bpf_program__set_autoload(programs.on_unmap_exit, reclaim_moments_.has_value());
   const int cpus = libbpf_num_possible_cpus();
   if (cpus <= 0 || cpus > WIRE_RSS_CPUS) {

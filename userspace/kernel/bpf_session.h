@@ -29,8 +29,6 @@ struct madvtrace_bpf;
 
 namespace madvtrace {
 
-class KernelTypes;
-
 struct SessionOptions {
   std::uint64_t ring_bytes = std::uint64_t{16} << 20;  // rounded up to a power of two of pages
   std::optional<DirectMap> direct_map;                 // without: no page walk, ranges are probed
@@ -109,8 +107,7 @@ class BpfSession {
 
   BpfSession() = default;
 
-  Status fit_to_kernel(const SessionOptions& options);
-  Status set_up_exact(const SessionOptions& options, const KernelTypes& types);
+  Status set_up_exact(const SessionOptions& options);
   Status begin_exact();
 
   // Order matters on destruction: links before programs.

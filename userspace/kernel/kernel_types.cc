@@ -20,10 +20,6 @@ bool KernelTypes::has_struct(const std::string& name) const {
   return btf__find_by_name_kind(types_.get(), name.c_str(), BTF_KIND_STRUCT) >= 0;
 }
 
-bool KernelTypes::has_tracepoint(const std::string& name) const {
-  return btf__find_by_name_kind(types_.get(), ("btf_trace_" + name).c_str(), BTF_KIND_TYPEDEF) >= 0;
-}
-
 std::optional<std::uint32_t> KernelTypes::function(const std::string& name) const {
   const std::int32_t id = btf__find_by_name_kind(types_.get(), name.c_str(), BTF_KIND_FUNC);
   return id < 0 ? std::nullopt : std::optional(static_cast<std::uint32_t>(id));

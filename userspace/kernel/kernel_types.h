@@ -20,7 +20,6 @@ class KernelTypes {
   static Result<KernelTypes> load();
 
   bool has_struct(const std::string& name) const;
-  bool has_tracepoint(const std::string& name) const;  // that a program of type tp_btf can hook
   // Its number, for a program of type fentry or fexit; nothing if there is none.
   std::optional<std::uint32_t> function(const std::string& name) const;
   // Nothing if there is no such enumeration, or no such value in it.
