@@ -11,6 +11,7 @@
 
 #include "model/names.h"
 #include "model/trace.h"
+#include "tests/support/no_rows.h"
 
 namespace madvtrace {
 namespace {
@@ -24,12 +25,8 @@ using FateBytes = std::map<Fate, std::uint64_t>;
 // the sums are compared by advice and fate.
 using Sums = std::map<std::pair<std::optional<std::int32_t>, Fate>, std::uint64_t>;
 
-class Collect : public RowSink {
+class Collect : public test::NoRows {
  public:
-  void on_call(const CallRow&) override {}
-  void on_sample(const SampleRow&) override {}
-  void on_stack(const StackRow&) override {}
-  void on_rss(const RssRow&) override {}
   void on_release(const ReleaseRow& row) override {
     sums_[{row.advice, row.fate}] += row.bytes;
     by_release_[row.release_id] += row.bytes;

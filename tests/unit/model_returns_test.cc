@@ -12,6 +12,7 @@
 #include "model/names.h"
 #include "model/returns.h"
 #include "model/trace.h"
+#include "tests/support/no_rows.h"
 
 namespace madvtrace {
 namespace {
@@ -24,12 +25,8 @@ constexpr std::uint64_t kMsNs = 1'000'000;
 // release_id and whether it was to the moment -> bytes
 using Returned = std::map<std::pair<std::uint64_t, Quality>, std::uint64_t>;
 
-class Collect : public RowSink {
+class Collect : public test::NoRows {
  public:
-  void on_call(const CallRow&) override {}
-  void on_sample(const SampleRow&) override {}
-  void on_stack(const StackRow&) override {}
-  void on_rss(const RssRow&) override {}
   void on_release(const ReleaseRow& row) override {
     if (!is_return(row.fate)) {
       left_[row.release_id] += row.bytes;

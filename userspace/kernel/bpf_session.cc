@@ -60,6 +60,11 @@ void leave_out_missing(const std::vector<Hook>& hooks) {
   take_first_libbpf_warning();  // that there is none
 }
 
+// Field by field in this order, which reclaim_sums.h promises.
+ReclaimSum read_sum(const volatile wire_reclaim_sum& now) {
+  return {.ended = now.ended, .pages = now.pages, .begun = now.begun, .begun_ns = now.begun_ns};
+}
+
 // Since 6.2; before, mm->rss_stat was a struct of one number a member.
 bool rss_is_counted_in_parts(const KernelTypes& types) { return !types.has_struct("mm_rss_stat"); }
 
@@ -192,12 +197,7 @@ ReclaimSums BpfSession::reclaims() const {
   static_assert(std::tuple_size_v<ReclaimSums> == WIRE_RECLAIMERS);
   ReclaimSums sums;
   for (std::size_t i = 0; i < sums.size(); ++i) {
-    const volatile wire_reclaim_sum& now = skeleton_->bss->reclaimed[i];
-    ReclaimSum& sum = sums.at(i);
-    sum.ended = now.ended;
-    sum.pages = now.pages;
-    sum.begun = now.begun;
-    sum.begun_ns = now.begun_ns;
+    sums.at(i) = read_sum(skeleton_->bss->reclaimed[i]);
   }
   return sums;
 }
@@ -205,8 +205,7 @@ ReclaimSums BpfSession::reclaims() const {
 ReclaimSum BpfSession::reclaims_by(std::uint32_t pid) const {
   wire_target target{};
   if (bpf_map_lookup_elem(bpf_map__fd(skeleton_->maps.targets), &pid, &target) != 0) return {};
-  const wire_reclaim_sum& now = target.reclaims;
-  return {.ended = now.ended, .pages = now.pages, .begun = now.begun, .begun_ns = now.begun_ns};
+  return read_sum(target.reclaims);
 }
 
 Status BpfSession::attach_all() {
