@@ -102,8 +102,12 @@ int BPF_PROG(on_node_reclaim_end, unsigned long pages) { return ends(WIRE_RECLAI
 SEC("tp_btf/mm_vmscan_kswapd_wake")
 int BPF_PROG(on_kswapd_wake) { return begins(WIRE_RECLAIM_KSWAPD); }
 
+/* It may have been awake before its wake was hooked: then its sleep is all that tells of it. */
 SEC("tp_btf/mm_vmscan_kswapd_sleep")
-int BPF_PROG(on_kswapd_sleep) { return ends(WIRE_RECLAIM_KSWAPD, 0); }
+int BPF_PROG(on_kswapd_sleep) {
+  begins(WIRE_RECLAIM_KSWAPD);
+  return ends(WIRE_RECLAIM_KSWAPD, 0);
+}
 
 /* reclaim_pages() (6.17+): DAMON's pageout schemes and MADV_PAGEOUT. No begin. */
 SEC("tp_btf/mm_vmscan_reclaim_pages")
