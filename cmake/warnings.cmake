@@ -12,11 +12,10 @@ if(MADVTRACE_ASAN)
   # Where it is loaded never changes: a third less time to begin, which every test pays.
   target_link_options(madvtrace_flags INTERFACE -fsanitize=address,undefined -no-pie)
 endif()
-# Under sanitizers a folder is compiled as one: a third less of the time. Names that are
-# local to its files must differ for that; whether one hides another in the same file, and
-# whether a file includes all that it needs, is for the release build to say.
-if(MADVTRACE_ASAN AND MADVTRACE_UNITY)
-  set(MADVTRACE_TOGETHER ON)
+# A folder is compiled as one: a third less of the time. Names that are local to its files
+# must differ for that; whether one hides another in the same file, and whether a file
+# includes all that it needs, is for a build without it to say.
+if(MADVTRACE_TOGETHER)
   target_compile_options(madvtrace_flags INTERFACE
     -Wno-shadow $<$<CXX_COMPILER_ID:GNU>:-Wno-subobject-linkage>)
 endif()
