@@ -13,7 +13,7 @@
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_tracing.h>
 
-#include "wire.h"
+#include "control.h"
 /* after the contract */
 #include "lib/advice.bpf.h"
 #include "lib/call.bpf.h"

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
-/* The argument of the self-test programs in probe.bpf.c. */
+/* The argument of the programs in probe.bpf.c. */
 #ifndef MADVTRACE_PROBE_H
 #define MADVTRACE_PROBE_H
 
-#include "wire.h"
+#include "records.h"
 
 /* Translates one address of the calling process through its page tables, on the
  * assumption that the direct map begins at `base`. */

@@ -8,7 +8,7 @@
 #include <string>
 
 #include "app/pipeline.h"
-#include "bpf/wire.h"
+#include "bpf/records.h"
 #include "model/trace.h"
 #include "sinks/summary_json.h"
 #include "sinks/summary_text.h"

@@ -13,7 +13,7 @@
 #include <utility>
 
 #include "base/unique_fd.h"
-#include "bpf/wire.h"
+#include "bpf/records.h"
 #include "golang/gc_functions.h"
 #include "kernel/bpf_session.h"
 #include "procfs/maps.h"

@@ -16,7 +16,7 @@
 #include <thread>
 #include <vector>
 
-#include "bpf/wire.h"
+#include "bpf/records.h"
 #include "containers/hierarchies.h"
 #include "kernel/bpf_session.h"
 #include "tests/live/live_test.h"

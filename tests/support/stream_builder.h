@@ -10,9 +10,9 @@
 #include <type_traits>
 #include <vector>
 
-#include "bpf/wire.h"
+#include "bpf/records.h"
 #include "model/event.h"
-#include "stream/raw_source.h"
+#include "stream/record_sink.h"
 
 namespace madvtrace::test {
 

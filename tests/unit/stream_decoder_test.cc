@@ -9,7 +9,7 @@
 #include <variant>
 #include <vector>
 
-#include "bpf/wire.h"
+#include "bpf/records.h"
 #include "stream/collector_record.h"
 #include "stream/decoder.h"
 #include "tests/support/stream_builder.h"

@@ -12,7 +12,7 @@
 #include <utility>
 #include <vector>
 
-#include "bpf/wire.h"
+#include "bpf/records.h"
 #include "stream/collector_record.h"
 #include "stream/decoder.h"
 #include "stream/recording_format.h"

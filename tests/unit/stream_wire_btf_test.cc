@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Every struct of bpf/wire.h as the BPF compiler laid it out, by the BTF of the
-// built object, against what this compiler makes of the same header. Needs no root.
+// Every struct of bpf/records.h and bpf/control.h as the BPF compiler laid it out, by the BTF of the
+// built object, against what this compiler makes of the same headers. Needs no root.
 #include <bpf/btf.h>
 #include <gtest/gtest.h>
 
@@ -10,7 +10,7 @@
 #include <memory>
 #include <string>
 
-#include "bpf/wire.h"
+#include "bpf/control.h"
 
 namespace madvtrace {
 namespace {

@@ -18,9 +18,9 @@
 #include <string>
 #include <unordered_map>
 
-#include "bpf/wire.h"
+#include "bpf/records.h"
 #include "model/event.h"
-#include "stream/raw_source.h"
+#include "stream/record_sink.h"
 
 namespace madvtrace {
 

@@ -5,7 +5,7 @@
 #include <utility>
 #include <variant>
 
-#include "bpf/wire.h"
+#include "bpf/records.h"
 #include "stream/decoder.h"
 
 namespace madvtrace {

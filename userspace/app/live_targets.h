@@ -7,7 +7,7 @@
 #include <set>
 #include <vector>
 
-#include "stream/raw_source.h"
+#include "stream/record_sink.h"
 
 namespace madvtrace {
 

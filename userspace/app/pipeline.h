@@ -3,7 +3,7 @@
 #pragma once
 
 #include "model/trace.h"
-#include "stream/raw_source.h"
+#include "stream/record_sink.h"
 
 namespace madvtrace {
 

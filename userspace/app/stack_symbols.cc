@@ -9,7 +9,7 @@
 #include <variant>
 
 #include "base/clock.h"
-#include "bpf/wire.h"
+#include "bpf/records.h"
 #include "golang/cause.h"
 #include "stream/decoder.h"
 

@@ -19,7 +19,7 @@
 
 #include "app/go_symbols.h"
 #include "model/event.h"
-#include "stream/raw_source.h"
+#include "stream/record_sink.h"
 #include "symbols/symbolizer.h"
 
 namespace madvtrace {

@@ -19,7 +19,7 @@
 #include "app/target_check.h"
 #include "app/verdict.h"
 #include "base/clock.h"
-#include "bpf/wire.h"
+#include "bpf/control.h"
 #include "containers/find_group.h"
 #include "kernel/privileges.h"
 

@@ -15,7 +15,7 @@
 
 #include "base/page_range.h"
 #include "base/unique_fd.h"
-#include "bpf/wire.h"
+#include "bpf/control.h"
 #include "kernel/cgroup_subsystem.h"
 #include "kernel/destroy_together.h"
 #include "kernel/function_hook.h"

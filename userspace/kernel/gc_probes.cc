@@ -6,7 +6,7 @@
 #include <iterator>
 #include <utility>
 
-#include "bpf/wire.h"
+#include "bpf/control.h"
 #include "kernel/destroy_together.h"
 #include "kernel/many_files.h"
 

@@ -9,7 +9,7 @@
 #include <cerrno>
 
 #include "base/unique_fd.h"
-#include "bpf/wire.h"
+#include "bpf/control.h"
 #include "kernel/libbpf_log.h"
 #include "madvtrace.skel.h"
 

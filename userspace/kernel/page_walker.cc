@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include "bpf/wire.h"
+#include "bpf/control.h"
 #include "kernel/syscall_program.h"
 
 namespace madvtrace {

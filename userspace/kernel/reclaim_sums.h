@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the kernel side counts of reclaim (struct wire_reclaim_sum in bpf/wire.h).
+// What the kernel side counts of reclaim (struct wire_reclaim_sum in bpf/records.h).
 #pragma once
 
 #include <array>

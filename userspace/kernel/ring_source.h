@@ -4,20 +4,22 @@
 
 #include <memory>
 
-#include "stream/raw_source.h"
+#include "stream/record_sink.h"
 
 struct ring_buffer;
 
 namespace madvtrace {
 
-class RingSource : public RawSource {
+class RingSource {
  public:
   static Result<std::unique_ptr<RingSource>> over(int map_fd);
-  ~RingSource() override;
+  ~RingSource();
+  RingSource(const RingSource&) = delete;
+  RingSource& operator=(const RingSource&) = delete;
 
   // At most kRecordsAtOnce, so that a target that writes as fast as we read cannot
   // keep the event loop from looking at anything else.
-  Status drain(RecordSink& sink) override;
+  Status drain(RecordSink& sink);
   // Everything that is there; for when the hooks are detached.
   Status drain_all(RecordSink& sink);
   bool more() const { return more_; }  // the last drain() stopped at its limit

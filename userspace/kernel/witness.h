@@ -8,8 +8,8 @@
 #include <set>
 #include <string>
 
-#include "bpf/wire.h"
-#include "stream/raw_source.h"
+#include "bpf/records.h"
+#include "stream/record_sink.h"
 
 namespace madvtrace {
 

@@ -3,7 +3,7 @@
 // data: the stream layer has checked bounds and kinds, nothing else; addresses,
 // lengths and names come from traced programs and can be anything.
 //
-// Where two names for one thing exist, the kernel's is used; see bpf/wire.h for
+// Where two names for one thing exist, the kernel's is used; see bpf/records.h for
 // what each field means and is counted in.
 #pragma once
 

@@ -250,7 +250,7 @@ void Trace::on(const GcMark& event) {
   if (event.is_start) {
     const auto [started, is_first] = gc_started_.try_emplace(stamp.pid, stamp);
     const bool again = !is_first && started->second.tid == stamp.tid && started->second.lost == stamp.lost;
-    if (again) return;  // an entry that ran twice: see bpf/wire.h
+    if (again) return;  // an entry that ran twice: see bpf/records.h
     started->second = stamp;
   } else {
     gc_started_.erase(stamp.pid);

@@ -5,7 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <type_traits>
 
-#include "bpf/wire.h"
+#include "bpf/records.h"
 
 namespace madvtrace {
 namespace {

@@ -11,11 +11,11 @@
 #include <string>
 
 #include "model/event.h"
-#include "stream/raw_source.h"
+#include "stream/record_sink.h"
 
 namespace madvtrace {
 
-// Continues enum wire_kind (bpf/wire.h).
+// Continues enum wire_kind (bpf/records.h).
 enum class CollectorKind : std::uint16_t {
   kRunInfo = 64,
   kClockAnchor = 65,

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <cstring>
 
-#include "bpf/wire.h"
+#include "bpf/records.h"
 #include "stream/collector_record.h"
 
 namespace madvtrace {

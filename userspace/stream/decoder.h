@@ -11,7 +11,7 @@
 #include <string_view>
 
 #include "model/event.h"
-#include "stream/raw_source.h"
+#include "stream/record_sink.h"
 
 namespace madvtrace {
 

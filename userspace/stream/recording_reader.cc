@@ -8,7 +8,7 @@
 #include <cerrno>
 #include <cstring>
 
-#include "bpf/wire.h"
+#include "bpf/records.h"
 #include "stream/recording_format.h"
 
 namespace madvtrace {

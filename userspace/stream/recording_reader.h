@@ -9,20 +9,18 @@
 
 #include "base/result.h"
 #include "base/unique_fd.h"
-#include "stream/raw_source.h"
+#include "stream/record_sink.h"
 
 namespace madvtrace {
 
-class RecordingReader : public RawSource {
+class RecordingReader {
  public:
   // Fails with kUsage for what is not a recording, or one of a newer version.
   static Result<RecordingReader> open(const std::string& path);
   static Result<RecordingReader> over(UniqueFd fd, const std::string& name);
-  RecordingReader(RecordingReader&&) noexcept = default;
-  RecordingReader& operator=(RecordingReader&&) noexcept = default;
 
   // All of it. Stops quietly where the file does: see truncated().
-  Status drain(RecordSink& sink) override;
+  Status drain(RecordSink& sink);
 
   bool truncated() const { return truncated_; }                     // ends inside a chunk
   std::uint64_t damaged_chunks() const { return damaged_chunks_; }  // left out

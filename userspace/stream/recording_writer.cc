@@ -6,7 +6,7 @@
 #include <cstring>
 #include <span>
 
-#include "bpf/wire.h"
+#include "bpf/records.h"
 #include "stream/collector_record.h"
 #include "stream/decoder.h"
 #include "stream/recording_format.h"

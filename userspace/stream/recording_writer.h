@@ -7,7 +7,7 @@
 
 #include "base/output_file.h"
 #include "base/result.h"
-#include "stream/raw_source.h"
+#include "stream/record_sink.h"
 
 namespace madvtrace {
 

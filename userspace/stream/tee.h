@@ -4,7 +4,7 @@
 
 #include <vector>
 
-#include "stream/raw_source.h"
+#include "stream/record_sink.h"
 
 namespace madvtrace {
 

@@ -26,16 +26,4 @@ class RecordSink {
   RecordSink& operator=(RecordSink&&) = default;
 };
 
-class RawSource {
- public:
-  virtual ~RawSource() = default;
-  // Hands over everything that is there now, and returns.
-  virtual Status drain(RecordSink& sink) = 0;
-
- protected:
-  RawSource() = default;
-  RawSource(RawSource&&) = default;
-  RawSource& operator=(RawSource&&) = default;
-};
-
 }  // namespace madvtrace
