@@ -56,22 +56,7 @@ struct trace_event_raw_sys_exit {
   long ret;
 };
 
-/* uapi/linux/bpf_perf_event.h, on x86-64. The registers come first: 21 words. */
-struct bpf_perf_event_data {
-  __u64 registers[21];
-  __u64 sample_period;
-  __u64 addr;
-};
-
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
-
-/* arch/x86: the registers of a thread at a breakpoint or in a system call. */
-struct pt_regs {
-  unsigned long bp;
-  unsigned long di;
-  unsigned long ip;
-  unsigned long cs;
-};
 
 struct super_block {
   __u32 s_dev;
@@ -119,10 +104,6 @@ struct bpf_array {
 typedef struct {
   int counter;
 } atomic_t;
-
-struct upid {
-  int nr;
-};
 
 struct pid {
   unsigned int level;
@@ -184,9 +165,7 @@ struct task_struct {
 
 struct vm_area_struct {
   struct mm_struct* vm_mm;
-  unsigned long vm_start;
   unsigned long vm_end;
-  unsigned long vm_flags;
   struct file* vm_file;
 };
 
@@ -207,18 +186,8 @@ struct folio___since_6_18 {
   memdesc_flags_t flags;
 };
 
-struct linux_binprm {
-  const char* filename;
-};
-
-struct seq_file;
-
-struct bpf_iter_meta {
-  struct seq_file* seq;
-} __attribute__((preserve_access_index));
-
 struct bpf_iter__task {
-  struct bpf_iter_meta* meta;
+  void* meta;
   struct task_struct* task;
 };
 

@@ -15,12 +15,13 @@
 
 #include "control.h"
 /* after the contract */
+#include "arch/x86.bpf.h"
 #include "lib/advice.bpf.h"
 #include "lib/call.bpf.h"
 #include "lib/gc.bpf.h"
 #include "lib/process.bpf.h"
-#include "lib/reclaim.bpf.h"
-#include "lib/reclaimed.bpf.h"
+#include "lib/reclaim_moment.bpf.h"
+#include "lib/reclaim_sums.bpf.h"
 #include "lib/refault.bpf.h"
 #include "lib/walker.bpf.h"
 

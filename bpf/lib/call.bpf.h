@@ -13,6 +13,7 @@
 #define MADVTRACE_CALL_BPF_H
 
 #include "emit.bpf.h"
+#include "group.bpf.h"
 #include "range.bpf.h"
 #include "stack.bpf.h"
 

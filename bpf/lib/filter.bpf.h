@@ -4,7 +4,6 @@
 #ifndef MADVTRACE_FILTER_BPF_H
 #define MADVTRACE_FILTER_BPF_H
 
-#include "group.bpf.h"
 #include "maps.bpf.h"
 
 /* Its entry, whether it is left out or not. */
@@ -19,13 +18,6 @@ static __always_inline struct wire_target* unless_left_out(struct wire_target* t
 
 static __always_inline struct wire_target* current_target(void) {
   return unless_left_out(known_target(bpf_get_current_pid_tgid() >> 32));
-}
-
-/* The same, and a process of the watched group that is not known yet becomes one. */
-static __always_inline struct wire_target* calling_target(void) {
-  struct wire_target* target = known_target(bpf_get_current_pid_tgid() >> 32);
-  if (!target && group_id) target = join_group(bpf_get_current_task_btf(), WIRE_MEMBER_CALLED);
-  return unless_left_out(target);
 }
 
 static __always_inline struct mm_struct* current_mm(void) { return bpf_get_current_task_btf()->mm; }

@@ -28,7 +28,7 @@ SEC("uprobe")
 int on_gc_start_enter(struct pt_regs* registers) {
   bool has_trigger = bpf_get_attach_cookie(registers) & WIRE_GC_TRIGGER_IN_DI;
   /* The kind is the low byte; the compiler leaves anything above it. */
-  write_gc(WIRE_GC_START, has_trigger ? (__s32)(registers->di & 0xff) : WIRE_GC_UNKNOWN);
+  write_gc(WIRE_GC_START, has_trigger ? (__s32)(go_fourth_argument(registers) & 0xff) : WIRE_GC_UNKNOWN);
   return 0;
 }
 

@@ -11,6 +11,7 @@
 #define MADVTRACE_GROUP_BPF_H
 
 #include "emit.bpf.h"
+#include "filter.bpf.h"
 #include "maps.bpf.h"
 #include "rss.bpf.h"
 
@@ -96,6 +97,13 @@ static __noinline struct wire_target* join_group(struct task_struct* task, enum 
   struct wire_target* target = bpf_map_lookup_elem(&targets, &tgid);
   if (error && !target) count_loss(WIRE_LOST_TARGET_TABLE);
   return target;
+}
+
+/* As current_target(), and a process of the watched group that is not known yet becomes one. */
+static __always_inline struct wire_target* calling_target(void) {
+  struct wire_target* target = known_target(bpf_get_current_pid_tgid() >> 32);
+  if (!target && group_id) target = join_group(bpf_get_current_task_btf(), WIRE_MEMBER_CALLED);
+  return unless_left_out(target);
 }
 
 #endif

@@ -1,46 +1,18 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 /*
  * The page walk: what a range of an address space holds right now, counted from
- * its page tables without a lock. x86-64, four or five levels.
+ * its page tables without a lock. How the tables look is in arch/.
  *
  * Tables are reached through the kernel's direct map, whose base user space
  * finds and proves before loading (userspace/kernel/direct_map.h). Reads are
  * fault-safe. A table that another thread frees during the walk can yield stale
  * counts; nothing else can go wrong.
- *
- * Bits: arch/x86/include/asm/pgtable_types.h.
  */
 #ifndef MADVTRACE_PAGEWALK_BPF_H
 #define MADVTRACE_PAGEWALK_BPF_H
 
 #include "emit.bpf.h"
-#include "released.bpf.h"
-
-#define PAGE_SHIFT 12
-#define PAGE_BYTES (1UL << PAGE_SHIFT)
-#define PMD_SHIFT 21
-#define PUD_SHIFT 30
-#define P4D_SHIFT_4 39 /* with four levels the PGD stands here */
-#define PGD_SHIFT_5 48
-#define TABLE_ENTRIES 512
-
-#define ENTRY_PRESENT 0x1UL
-#define ENTRY_HUGE 0x80UL      /* _PAGE_PSE */
-#define ENTRY_PROTNONE 0x100UL /* present for the kernel, not for the CPU */
-#define ENTRY_FRAME 0x000ffffffffff000UL
-
-/* _PAGE_DIRTY, and _PAGE_SAVED_DIRTY where 6.6+ keeps the bit of a page that was
- * write-protected, by fork for one. Before 6.6 bit 58 is _PAGE_DEVMAP, never set in
- * anonymous memory. */
-#define ENTRY_DIRTY_BIT 6
-#define ENTRY_SAVED_DIRTY_BIT 58
-#define ENTRY_DIRTY ((1UL << ENTRY_DIRTY_BIT) | (1UL << ENTRY_SAVED_DIRTY_BIT))
-/* _PAGE_SPECIAL: the zero page and raw frames, which RSS does not count. */
-#define ENTRY_SPECIAL_BIT 9
-/* A non-present entry is a page in swap if its type, the top five bits, is below
- * MAX_SWAPFILES (linux/swap.h); above are migration entries, poison, markers. */
-#define ENTRY_SWAP_TYPE_SHIFT 59
-#define SWAP_TYPES_AT_LEAST 23
+#include "given_back.bpf.h"
 
 /* Both found by user space before loading; 0 levels: no page walk. */
 const volatile __u64 direct_map_base = 0;
@@ -92,31 +64,6 @@ struct {
   __type(value, struct walk);
 } walks SEC(".maps");
 
-#define opaque(v) asm volatile("" : "+r"(v))
-
-/* One entry, without branches: with data-dependent branches the verifier would follow
- * every path through 512 of them. */
-struct entry_state {
-  __u64 resident; /* each 0 or 1 */
-  __u64 clean;
-  __u64 swap;
-};
-
-static __always_inline struct entry_state state_of(__u64 entry) {
-  __u64 present = (entry | (entry >> 8)) & 1;
-  __u64 resident = present & ~(entry >> ENTRY_SPECIAL_BIT);
-  __u64 dirty = (entry >> ENTRY_DIRTY_BIT) | (entry >> ENTRY_SAVED_DIRTY_BIT);
-  __u64 used = entry | -entry;
-  opaque(used);
-  __u64 real_swap = (entry >> ENTRY_SWAP_TYPE_SHIFT) - SWAP_TYPES_AT_LEAST;
-  opaque(real_swap);
-  return (struct entry_state){
-      .resident = resident,
-      .clean = resident & ~dirty,
-      .swap = (present ^ 1) & (used >> 63) & (real_swap >> 63),
-  };
-}
-
 static long count_copied_entry(__u32 index, void* slot) {
   struct walk* walk = bpf_map_lookup_elem(&walks, slot);
   if (!walk || index >= TABLE_ENTRIES) return 1;
@@ -155,14 +102,7 @@ __noinline int count_copied_word(__u32 slot, __u32 word) {
   return 0;
 }
 
-static __always_inline __u64 read_entry(__u64 table, __u64 address, __u32 shift) {
-  __u64 entry = 0;
-  bpf_probe_read_kernel(&entry, sizeof(entry),
-                        (void*)(table + ((address >> shift) & (TABLE_ENTRIES - 1)) * sizeof(entry)));
-  return entry;
-}
-
-static __always_inline __u64 table_of(__u64 entry) { return direct_map_base + (entry & ENTRY_FRAME); }
+static __always_inline __u64 table_of(__u64 entry) { return table_at(direct_map_base, entry); }
 
 static __always_inline __u64 next_boundary(__u64 address, __u32 shift) { return ((address >> shift) + 1) << shift; }
 
@@ -189,14 +129,13 @@ static __always_inline void count_table(struct walk* walk, __u32* slot, __u64 pm
 }
 
 static __always_inline bool is_huge_zero_page(__u64 pmd) {
-  /* Bit 12 of a huge entry is its PAT bit, not part of the frame. */
-  return huge_zero_frame && ((pmd & ENTRY_FRAME) >> PMD_SHIFT) == (huge_zero_frame >> (PMD_SHIFT - PAGE_SHIFT));
+  return huge_zero_frame && huge_page_is_at(pmd, huge_zero_frame);
 }
 
 static __always_inline void count_huge(struct walk* walk, __u64 pmd, __u64 last) {
   __u64 pages = (last - walk->at) >> PAGE_SHIFT;
   __u64 resident = is_huge_zero_page(pmd) ? 0 : ~0UL;
-  __u64 clean = pmd & ENTRY_DIRTY ? 0 : resident;
+  __u64 clean = is_dirty(pmd) ? 0 : resident;
   for (int i = 0; i < WIRE_CHUNK_WORDS; i++) {
     walk->resident_bits[i] = resident;
     walk->clean_bits[i] = clean;
@@ -233,36 +172,21 @@ static long walk_step(__u32 index, void* slot) {
   __u64 at = walk->at;
   if (at >= walk->end) return 1;
 
-  __u64 table = walk->pgd;
-  __u64 entry;
-  if (page_table_levels == 5) {
-    entry = read_entry(table, at, PGD_SHIFT_5);
-    if (!(entry & ENTRY_PRESENT)) {
-      walk->at = next_boundary(at, PGD_SHIFT_5);
-      return 0;
-    }
-    table = table_of(entry);
-  }
-  entry = read_entry(table, at, P4D_SHIFT_4);
-  if (!(entry & ENTRY_PRESENT)) {
-    walk->at = next_boundary(at, P4D_SHIFT_4);
+  struct descent descent = descend(direct_map_base, page_table_levels, walk->pgd, at);
+  if (descent.shift != PMD_SHIFT) {
+    walk->at = next_boundary(at, descent.shift);
     return 0;
   }
-  entry = read_entry(table_of(entry), at, PUD_SHIFT);
-  if (!(entry & ENTRY_PRESENT) || (entry & ENTRY_HUGE)) { /* 1 GiB pages are hugetlbfs: not in RSS */
-    walk->at = next_boundary(at, PUD_SHIFT);
-    return 0;
-  }
-  entry = read_entry(table_of(entry), at, PMD_SHIFT);
+  __u64 pmd = descent.pmd;
   __u64 next = next_boundary(at, PMD_SHIFT);
   __u64 last = next < walk->end ? next : walk->end;
   __u64 resident_before = walk->counts.resident, swap_before = walk->counts.swap;
   walk->first = (at >> PAGE_SHIFT) & (TABLE_ENTRIES - 1);
-  if ((entry & ENTRY_HUGE) && (entry & (ENTRY_PRESENT | ENTRY_PROTNONE))) {
-    count_huge(walk, entry, last);
-  } else if (entry & ENTRY_PRESENT) {
+  if (is_huge_page(pmd)) {
+    count_huge(walk, pmd, last);
+  } else if (is_page_table(pmd)) {
     if (!walk->tables_left) return 1;
-    count_table(walk, slot, entry, last);
+    count_table(walk, slot, pmd, last);
   }
   int has_resident = walk->counts.resident != resident_before;
   if (walk->write_pages && (has_resident || walk->counts.swap != swap_before)) write_pages(walk, 0, last, 0);
@@ -279,7 +203,7 @@ __noinline int page_walk(__u64 pgd, __u64 address, __u64 bytes, __u32 slot, stru
   struct walk* walk = bpf_map_lookup_elem(&walks, &slot);
   if (!walk || !out) return 0;
   __u64 begin_ns = bpf_ktime_get_ns();
-  __u64 user_end = page_table_levels == 5 ? 1UL << 56 : 1UL << 47;
+  __u64 user_end = user_space_end(page_table_levels);
   __u64 end = (address + bytes + PAGE_BYTES - 1) & ~(PAGE_BYTES - 1);
   walk->pgd = pgd;
   walk->at = address & ~(PAGE_BYTES - 1);

@@ -6,6 +6,7 @@
 
 #include "emit.bpf.h"
 #include "filter.bpf.h"
+#include "group.bpf.h"
 
 static __always_inline void write_fork(__u32 child_tgid, bool followed) {
   struct wire_fork* record = reserve(sizeof(*record), WIRE_LOST_PROCESS_RING);

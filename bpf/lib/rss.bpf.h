@@ -23,7 +23,7 @@
 #include "advice.bpf.h"
 #include "emit.bpf.h"
 #include "inflight.bpf.h"
-#include "reclaimer.bpf.h"
+#include "reclaim_account.bpf.h"
 
 /* Of the machine, for the parts of the counters. More are refused before loading. */
 const volatile __u32 cpus = 0;

@@ -44,8 +44,6 @@ static __always_inline __u64 mix(__u64 hash, __u64 value) {
   return hash;
 }
 
-enum { USER32_CS = 0x23 }; /* asm/segment.h: the code of a 32-bit program */
-
 struct frame_walk {
   struct wire_stack* stack;
   __u64 frame; /* the next one's address */
@@ -72,12 +70,12 @@ static long add_frame(__u32 index, struct frame_walk* walk) {
 /* How many addresses of the current user stack it has put into `stack`. */
 static __always_inline __u32 read_stack(void* context, struct wire_stack* stack) {
   struct pt_regs* registers = (struct pt_regs*)bpf_task_pt_regs(bpf_get_current_task_btf());
-  if (registers->cs == USER32_CS) { /* other frames */
+  if (runs_32_bit_code(registers)) { /* other frames */
     long bytes = bpf_get_stack(context, stack->addresses, sizeof(stack->addresses), BPF_F_USER_STACK);
     return bytes < 0 ? 0 : (__u64)bytes / sizeof(__u64);
   }
-  struct frame_walk walk = {.stack = stack, .frame = registers->bp, .depth = 1};
-  stack->addresses[0] = registers->ip;
+  struct frame_walk walk = {.stack = stack, .frame = frame_pointer(registers), .depth = 1};
+  stack->addresses[0] = instruction_pointer(registers);
   bpf_loop(WIRE_STACK_DEPTH - 1, add_frame, &walk, 0);
   return walk.depth;
 }

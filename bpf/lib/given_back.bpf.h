@@ -7,8 +7,8 @@
  * wrong: the call may fail, the range be unmapped and mapped anew, the process become
  * another program. User space knows of all that, and sorts it out.
  */
-#ifndef MADVTRACE_RELEASED_BPF_H
-#define MADVTRACE_RELEASED_BPF_H
+#ifndef MADVTRACE_GIVEN_BACK_BPF_H
+#define MADVTRACE_GIVEN_BACK_BPF_H
 
 #include "maps.bpf.h"
 

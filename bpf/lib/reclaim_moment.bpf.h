@@ -8,8 +8,8 @@
  * It never takes the ring's last half: calls come first, and a page that is not told of
  * here is found gone by the next look.
  */
-#ifndef MADVTRACE_RECLAIMED_BPF_H
-#define MADVTRACE_RECLAIMED_BPF_H
+#ifndef MADVTRACE_RECLAIM_MOMENT_BPF_H
+#define MADVTRACE_RECLAIM_MOMENT_BPF_H
 
 #include "pagewalk.bpf.h"
 #include "presence.bpf.h"

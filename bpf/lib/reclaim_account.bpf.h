@@ -4,8 +4,8 @@
  * and the end takes it back: between the two the kernel only says that it reclaims
  * (PF_MEMALLOC), not why. kswapd and DAMON are known by their threads.
  */
-#ifndef MADVTRACE_RECLAIMER_BPF_H
-#define MADVTRACE_RECLAIMER_BPF_H
+#ifndef MADVTRACE_RECLAIM_ACCOUNT_BPF_H
+#define MADVTRACE_RECLAIM_ACCOUNT_BPF_H
 
 #include "maps.bpf.h"
 

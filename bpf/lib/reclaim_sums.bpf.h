@@ -6,12 +6,12 @@
  *
  * Each hook may be missing on a kernel; then that kind is not told apart.
  */
-#ifndef MADVTRACE_RECLAIM_BPF_H
-#define MADVTRACE_RECLAIM_BPF_H
+#ifndef MADVTRACE_RECLAIM_SUMS_BPF_H
+#define MADVTRACE_RECLAIM_SUMS_BPF_H
 
 #include "filter.bpf.h"
 #include "maps.bpf.h"
-#include "reclaimer.bpf.h"
+#include "reclaim_account.bpf.h"
 
 struct wire_reclaim_sum reclaimed[WIRE_RECLAIMERS] = {};
 
