@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Destroys things of which each waits for a grace period of the kernel (50 to 100 ms), as
 // everything does that detaches a BPF program: in threads that do nothing else they wait
-// together. Returns when all of them are destroyed.
+// together. It returns when all of them are destroyed and the threads have ended: whoever
+// forks afterwards forks a process of one thread.
 #pragma once
 
 #include <algorithm>

@@ -47,14 +47,13 @@ void GcProbes::detach(std::uint32_t pid) {
   move_all(found->second, retired_);
   attached_.erase(found);
   if (retired_.size() < kRetiredAtOnce) return;
-  detaching_ = std::jthread([probes = std::exchange(retired_, {})]() mutable { destroy_together(std::move(probes)); });
+  destroy_together(std::exchange(retired_, {}));
 }
 
 void GcProbes::detach_all() {
   for (auto& [pid, probes] : attached_) move_all(probes, retired_);
   attached_.clear();
   destroy_together(std::exchange(retired_, {}));
-  if (detaching_.joinable()) detaching_.join();
 }
 
 }  // namespace madvtrace

@@ -14,7 +14,6 @@
 #include <cstdint>
 #include <map>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "base/result.h"
@@ -45,7 +44,8 @@ class GcProbes {
   // In place of what was attached to this process. `path` as for Uprobe::attach().
   Status attach(std::uint32_t pid, const std::string& path, const GcPlaces& places);
   // Of a process that has ended or runs something else: sooner or later, since nothing
-  // can hit them any more.
+  // can hit them any more. Many are taken out at once, and the call then waits for them:
+  // a thread that did so meanwhile would be there when this process forks.
   void detach(std::uint32_t pid);
   // Waits until the last breakpoint is out.
   void detach_all();
@@ -55,7 +55,6 @@ class GcProbes {
   const bpf_program* on_end_;
   std::map<std::uint32_t, std::vector<Uprobe>> attached_;
   std::vector<Uprobe> retired_;
-  std::jthread detaching_;
 };
 
 }  // namespace madvtrace
