@@ -9,7 +9,7 @@ packages_build=(
   build-essential cmake ninja-build pkg-config git ca-certificates
   clang llvm bpftool libbpf-dev libelf-dev zlib1g-dev
   libcli11-dev libspdlog-dev libfmt-dev nlohmann-json3-dev libexpected-dev
-  libdw-dev libbpfcc-dev libcurl4-openssl-dev
+  libdw-dev libbpfcc-dev
   libgtest-dev libbenchmark-dev
 )
 

@@ -62,7 +62,6 @@ TEST(Options, Defaults) {
   EXPECT_TRUE(options.page_walk);
   EXPECT_TRUE(options.gc_marks);
   EXPECT_FALSE(options.refaults);
-  EXPECT_EQ(options.pprof_url, std::nullopt);
   EXPECT_FALSE(options.quiet);
   EXPECT_FALSE(options.verbose);
   EXPECT_EQ(options.argv, (Words{"madvtrace", "-p", "7"}));
@@ -153,7 +152,6 @@ TEST(Options, AGroupIsNamedInOneWay) {
   EXPECT_TRUE(contains(refused({"-p", "1", "--wait"}), "--wait"));
   EXPECT_TRUE(contains(refused({"-p", "1", "--all"}), "--all"));
   EXPECT_TRUE(contains(refused({"--cgroup", "/x", "doctor"}), "are for tracing"));
-  refused({"--cgroup", "/x", "--pprof-url", "http://127.0.0.1/"});
 }
 
 TEST(Options, UnknownOnesAreRefused) {
@@ -213,11 +211,10 @@ TEST(Options, Help) {
     const Options options = accepted(words);
     EXPECT_EQ(options.mode, Mode::kPrintAndExit);
     EXPECT_TRUE(contains(options.text_to_print, "Usage: madvtrace -p PID[,PID...]")) << options.text_to_print;
-    for (const char* flag :
-         {"--pid",      "--follow-forks", "--duration",     "--interval",  "--output",    "--csv",
-          "--record",   "--label",        "--cgroup",       "--container", "--all",       "--wait",
-          "--ready-fd", "--ring-size",    "--no-page-walk", "--pprof-url", "--quiet",     "--verbose",
-          "--version",  "--help",         "replay",         "doctor",      "Exit status:"}) {
+    for (const char* flag : {"--pid",      "--follow-forks", "--duration",     "--interval",  "--output",  "--csv",
+                             "--record",   "--label",        "--cgroup",       "--container", "--all",     "--wait",
+                             "--ready-fd", "--ring-size",    "--no-page-walk", "--quiet",     "--verbose", "--version",
+                             "--help",     "replay",         "doctor",         "Exit status:"}) {
       EXPECT_TRUE(contains(options.text_to_print, flag)) << flag;
     }
   }
@@ -246,22 +243,6 @@ TEST(Options, EmptyValuesAreRefused) {
     const Result<Options> options = parse({flag, "", "-p", "1"});
     EXPECT_FALSE(options) << flag;
   }
-}
-
-TEST(Options, APageIsOfOneProcess) {
-  const std::string url = "http://127.0.0.1:6060/debug/vars";
-  EXPECT_EQ(accepted({"-p", "1", "--pprof-url", url}).pprof_url, url);
-  EXPECT_EQ(accepted({"-p", "1,1", "--pprof-url", url}).pprof_url, url);
-  EXPECT_EQ(accepted({"--pprof-url", "https://x/", "--", "server"}).pprof_url, "https://x/");
-  const std::string one = "--pprof-url is for one process: give one -p PID, or a command after --";
-  EXPECT_EQ(refused({"-p", "1,2", "--pprof-url", url}), one);
-  EXPECT_EQ(refused({"-p", "1", "--pprof-url", url, "--", "server"}), one);
-  EXPECT_EQ(refused({"--pprof-url", url}), one);
-  EXPECT_EQ(refused({"--pprof-url", url, "replay", "run.mv"}), one);
-  for (const char* text : {"127.0.0.1:6060", "ftp://x/", "file:///x", "HTTP", " http://x/", "http:/x\ny"}) {
-    EXPECT_TRUE(contains(refused({"-p", "1", "--pprof-url", text}), "not of the form http://HOST:PORT/PATH")) << text;
-  }
-  refused({"-p", "1", "--pprof-url", ""});
 }
 
 // A terminal that is 80 columns wide shows no line broken.

@@ -359,7 +359,6 @@ TEST(BooksRungName, IsThatOfTheSummary) {
   EXPECT_EQ(books_rung_name(BooksRung::kDwarf), "dwarf");
   EXPECT_EQ(books_rung_name(BooksRung::kSymtab), "symtab");
   EXPECT_EQ(books_rung_name(BooksRung::kCode), "code");
-  EXPECT_EQ(books_rung_name(BooksRung::kHttp), "http");
 }
 
 }  // namespace

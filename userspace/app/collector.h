@@ -65,7 +65,6 @@ class Collector {
   bool group_gone() const { return group_ && group_->gone(); }
 
   LiveTargets& targets() { return targets_; }
-  GoRuntimes& runtimes() { return runtimes_; }
   const RunTotals& totals() const { return trace_.totals(); }
   // Whether all that was to be written could be.
   Status written() const;

@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 #include <sys/stat.h>
 
-#include "base/clock.h"
 #include "golang/expected_advice.h"
 #include "golang/load_bias.h"
 #include "golang/process_memory.h"
@@ -52,7 +51,6 @@ const GoRuntimes::Program& GoRuntimes::program(const std::shared_ptr<const GoMod
   Program& program = found->second;
   if (!is_new) return program;
   program.module = module;
-  if (page_) page_->books.reset();
   Result<BooksReader> reader = BooksReader::locate(module->image, module->build.version, &module->functions, bias);
   if (reader) {
     program.reader = std::make_shared<const BooksReader>(std::move(*reader));
@@ -87,11 +85,6 @@ GoProgram GoRuntimes::look_at(std::uint32_t pid_number) {
     go.expected_advice = advice == ReleaseAdvice::kFree ? kMadvFree : kMadvDontneed;
   }
   find_books(pid_number, module, status.st_ino, go);
-  if (page_ && page_->pid == pid_number && !readers_.contains(pid_number)) {
-    go.books = books_rung_name(BooksRung::kHttp);
-    go.books_why_not.clear();
-    readers_[pid_number] = {};
-  }
   return go;
 }
 
@@ -111,38 +104,15 @@ void GoRuntimes::find_books(std::uint32_t pid, const std::shared_ptr<const GoMod
   readers_[pid] = {.books = found.reader};
 }
 
-void GoRuntimes::forget(std::uint32_t pid) {
-  readers_.erase(pid);
-  // What the last program of the process has answered is not the next one's.
-  if (page_ && page_->pid == pid) page_->books.reset();
-}
-
-void GoRuntimes::ask_page(std::uint32_t pid, std::string url, std::uint64_t interval_ns) {
-  page_ = {.pid = pid, .url = std::move(url), .interval_ns = interval_ns};
-}
-
 GoRuntimes::Reading GoRuntimes::read(std::uint32_t pid, std::optional<std::uint64_t> address_space_bytes) {
   const auto found = readers_.find(pid);
   if (found == readers_.end()) return {};
   Reader& reader = found->second;
-  if (!reader.books) return read_page(address_space_bytes);
   const LiveProcessMemory memory(static_cast<pid_t>(pid));
   Result<GoBooks> books = reader.books->read(memory, {.address_space_bytes = address_space_bytes});
   if (!books) return {.dropped = reader.has_answered ? books.error().message : ""};
   reader.has_answered = true;
   return {.heap = heap_from(*books), .arenas = std::move(books->arenas)};
-}
-
-GoRuntimes::Reading GoRuntimes::read_page(std::optional<std::uint64_t> address_space_bytes) {
-  if (!page_->books) page_->books = std::make_unique<HttpBooks>(page_->url);
-  const std::optional<HttpBooks::Answer> answer = page_->books->newest_and_ask();
-  if (!answer) return {};
-  if (!answer->books) return {.dropped = answer->books.error().message};
-  if (mono_now_ns() - answer->asked_mono_ns > 2 * page_->interval_ns) return {.dropped = "its page: no answer in time"};
-  if (address_space_bytes && *answer->books->heap_sys > *address_space_bytes) {
-    return {.dropped = "its page: more heap than the process has addresses; is it another program's page?"};
-  }
-  return {.heap = heap_from(*answer->books)};
 }
 
 }  // namespace madvtrace

@@ -13,7 +13,6 @@
 #include <vector>
 
 #include "app/go_modules.h"
-#include "app/http_books.h"
 #include "base/page_range.h"
 #include "golang/books.h"
 #include "model/event.h"
@@ -32,11 +31,7 @@ class GoRuntimes {
   // Of a process that is new, or runs another program now. The first process of a binary
   // costs 10 to 40 ms, the next ones that are loaded at the same address nothing.
   GoProgram look_at(std::uint32_t pid);
-  void forget(std::uint32_t pid);
-
-  // For this process, should its memory tell nothing: a page of its own to ask (http_books.h).
-  // Before it is looked at, and for one process only. An answer counts for two intervals.
-  void ask_page(std::uint32_t pid, std::string url, std::uint64_t interval_ns);
+  void forget(std::uint32_t pid) { readers_.erase(pid); }
 
   struct Reading {
     GoHeap heap;
@@ -52,28 +47,17 @@ class GoRuntimes {
     std::string why_not;
   };
   struct Reader {
-    std::shared_ptr<const BooksReader> books;  // null: its page is asked
+    std::shared_ptr<const BooksReader> books;
     bool has_answered = false;
   };
-  struct Page {
-    std::uint32_t pid = 0;
-    std::string url;
-    std::uint64_t interval_ns = 0;
-    // Only while it is asked. Ended before a binary is looked into, which may fork() and
-    // must do so with one thread; started again with the next question.
-    std::unique_ptr<HttpBooks> books;
-  };
-
   const Program& program(const std::shared_ptr<const GoModule>& module, std::uint64_t bias);
   // In the memory of the process.
   void find_books(std::uint32_t pid, const std::shared_ptr<const GoModule>& module, std::uint64_t inode, GoProgram& go);
-  Reading read_page(std::optional<std::uint64_t> address_space_bytes);
 
   const ProcRoot& proc_;
   GoModules& modules_;
   std::map<std::pair<const GoModule*, std::uint64_t>, Program> programs_;  // by load bias
   std::unordered_map<std::uint32_t, Reader> readers_;                      // pid -> its books
-  std::optional<Page> page_;
 };
 
 }  // namespace madvtrace

@@ -71,7 +71,6 @@ struct Parser {
   std::vector<std::string> labels;
   std::string walk_budget = "1%";
   std::string ring_size = "16MiB";
-  std::string pprof_url;
   int ready_fd = -1;
   bool no_page_walk = false;
   bool no_gc_marks = false;
@@ -135,13 +134,6 @@ struct Parser {
     app.add_flag("--no-page-walk", no_page_walk, "do not read page tables: resident bytes are\nsampled")->group("How");
     app.add_flag("--no-gc-marks", no_gc_marks, "no rows for Go's garbage collections, no\nbreakpoints for them")
         ->group("How");
-    app.add_option("--pprof-url", pprof_url,
-                   "ask this page for Go's own numbers if they\n"
-                   "cannot be read otherwise:\n"
-                   "http://HOST:PORT/debug/pprof/heap?debug=1 or\n"
-                   ".../debug/vars; it stops the program for a moment")
-        ->type_name("URL")
-        ->group("How");
     app.add_flag("-v,--verbose", options.verbose, "say what is being done, and libbpf's own messages")->group("How");
     app.set_version_flag("--version", "madvtrace " + std::string(version_text()),
                          "print the version and the git revision");
@@ -179,7 +171,6 @@ struct Parser {
   Status take_pids();
   Status take_group();
   Status take_labels();
-  Status take_pprof_url();
 };
 
 std::optional<CsvTable> csv_table(std::string_view name) {
@@ -226,24 +217,10 @@ Status Parser::take_labels() {
   return {};
 }
 
-// A page is one process's; which one it is has to be clear.
-Status Parser::take_pprof_url() {
-  if (pprof_url.empty()) return {};
-  if (!pprof_url.starts_with("http://") && !pprof_url.starts_with("https://")) {
-    return usage(fmt::format("--pprof-url {}: not of the form http://HOST:PORT/PATH", pprof_url));
-  }
-  if (options.pids.size() + (options.command.empty() ? 0 : 1) != 1 || options.group) {
-    return usage("--pprof-url is for one process: give one -p PID, or a command after --");
-  }
-  options.pprof_url = pprof_url;
-  return {};
-}
-
 Status Parser::take_values() {
   if (const Status status = take_pids(); !status) return status;
   if (const Status status = take_group(); !status) return status;
   if (const Status status = take_labels(); !status) return status;
-  if (const Status status = take_pprof_url(); !status) return status;
   if (!duration.empty()) {
     options.duration_ns = parse_duration_ns(duration);
     if (!options.duration_ns) return usage(fmt::format("-d {}: not a duration; write 500ms, 5s or 2m", duration));

@@ -45,7 +45,6 @@ struct Options {
   bool gc_marks = true;
   bool exact = false;
   bool refaults = false;
-  std::optional<std::string> pprof_url;  // of the one process that is named
   bool quiet = false;
   bool verbose = false;
 

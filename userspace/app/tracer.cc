@@ -200,7 +200,6 @@ Status Tracer::begin() {
     }
     if (const Status status = session_->add_target(pid, options_.follow_forks); !status) return status;
     collector_->targets().add(pid);
-    if (options_.pprof_url) collector_->runtimes().ask_page(pid, *options_.pprof_url, options_.interval_ns);
   }
   const Status found = group_ ? begin_group() : session_->find_targets();
   if (!found) return found;

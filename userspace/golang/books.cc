@@ -242,8 +242,6 @@ std::string_view books_rung_name(BooksRung rung) {
       return "symtab";
     case BooksRung::kCode:
       return "code";
-    case BooksRung::kHttp:
-      return "http";
     case BooksRung::kNone:
       break;
   }

@@ -3,12 +3,11 @@
 // stopped, asked or changed, and needs no endpoint. The names are those of
 // runtime.MemStats where there is one.
 //
-// Where the words are is found once a program, from the best of four sources (a ladder):
+// Where the words are is found once a program, from the best of three sources (a ladder):
 //
 //   DWARF          types and addresses from the program's debug information
 //   symbol table   the address of a variable; the layout of that Go version from a table
 //   code           stripped: the address from an instruction of the runtime that uses it
-//   HTTP           net/http/pprof or expvar, fetched by somebody else: see books_text.h
 //
 // A field that a rung does not know is empty; what two rungs know are the same words. The
 // rungs below DWARF know what their table of versions knows (books_anchors.h).
@@ -64,9 +63,9 @@ struct GoBooks {
   std::vector<AddressRange> arenas;
 };
 
-enum class BooksRung { kNone, kDwarf, kSymtab, kCode, kHttp };
+enum class BooksRung { kNone, kDwarf, kSymtab, kCode };
 
-// "dwarf", "symtab", "code", "http", "none".
+// "dwarf", "symtab", "code", "none".
 std::string_view books_rung_name(BooksRung rung);
 
 // What the caller knows of the process at about the same time; empty: not checked.

@@ -9,7 +9,6 @@
 //	GET /collect     runtime.GC
 //	GET /release     debug.FreeOSMemory: collects, and gives back what is free
 //	GET /stats       runtime.MemStats as JSON, with Projects, Deleted and Goroutines
-//	GET /debug/vars, /debug/pprof/heap  as expvar and net/http/pprof serve them
 //
 // Prints one JSON line, {"ready":true,"pid":N,"addr":"127.0.0.1:P","fixed":false}, and
 // ends with status 0 on SIGTERM and SIGINT.
@@ -22,12 +21,10 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"expvar"
 	"flag"
 	"fmt"
 	"net"
 	"net/http"
-	"net/http/pprof"
 	"os"
 	"os/signal"
 	"runtime"
@@ -186,8 +183,6 @@ func (s *server) handler() http.Handler {
 		w.Header().Set("Content-Type", "application/json")
 		_ = json.NewEncoder(w).Encode(s.stats())
 	})
-	mux.Handle("/debug/vars", expvar.Handler())
-	mux.Handle("/debug/pprof/heap", pprof.Handler("heap"))
 	return mux
 }
 
