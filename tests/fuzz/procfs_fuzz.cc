@@ -7,7 +7,6 @@
 #include "procfs/cgroup.h"
 #include "procfs/environ.h"
 #include "procfs/maps.h"
-#include "procfs/smaps_rollup.h"
 #include "procfs/stat.h"
 #include "procfs/status.h"
 
@@ -20,7 +19,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   }
   static_cast<void>(madvtrace::parse_maps(text, 1));
   static_cast<void>(madvtrace::parse_status(text));
-  static_cast<void>(madvtrace::parse_smaps_rollup(text));
   if (const auto stat = madvtrace::parse_stat(text)) static_cast<void>(madvtrace::start_time_ns(*stat, 100));
   const auto groups = madvtrace::parse_cgroup(text);
   static_cast<void>(madvtrace::unified_path(groups));

@@ -6,9 +6,9 @@
 #include <cstdint>
 #include <cstdlib>
 #include <iostream>
+#include <sstream>
 #include <string>
 
-#include "procfs/smaps_rollup.h"
 #include "tests/live/live_test.h"
 #include "tests/support/http_get.h"
 
@@ -88,9 +88,13 @@ class SoftDeleteVerdict : public SoftDelete {
   Json traced(const std::vector<std::string>& paths);
   void expect_parts_add_up(const Json& process) const;
   std::int64_t smaps_lazyfree_bytes() const {
-    const std::string text = test::read_all("/proc/" + server_->pid_text() + "/smaps_rollup");
-    const auto rollup = parse_smaps_rollup(text);
-    return rollup ? static_cast<std::int64_t>(rollup->lazyfree_bytes.value_or(0)) : -1;
+    std::istringstream lines(test::read_all("/proc/" + server_->pid_text() + "/smaps_rollup"));
+    for (std::string line; std::getline(lines, line);) {
+      std::int64_t kib = 0;
+      if (line.starts_with("LazyFree:") && std::istringstream(line.substr(line.find(':') + 1)) >> kib)
+        return kib * 1024;
+    }
+    return -1;
   }
 };
 

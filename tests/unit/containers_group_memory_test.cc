@@ -61,8 +61,6 @@ constexpr const char* kV2 = R"(
 | inactive_file 12582912
 | active_file 1048576
 | workingset_refault_anon 0
-| pglazyfree 3072
-| pglazyfreed 512
 /unified/pod/app/memory.events
 | low 0
 | high 5
@@ -129,7 +127,6 @@ TEST(GroupMemory, OfV1) {
   EXPECT_EQ(memory.oom_kills, 3U);
   EXPECT_EQ(memory.high_events, std::nullopt);
   EXPECT_EQ(memory.max_events, std::nullopt);
-  EXPECT_EQ(memory.pglazyfreed_pages, std::nullopt);
   EXPECT_EQ(memory.pressure_some_us, std::nullopt);
 }
 
@@ -146,8 +143,6 @@ TEST(GroupMemory, OfV2) {
   EXPECT_EQ(memory.oom_kills, 3U);
   EXPECT_EQ(memory.high_events, 5U);
   EXPECT_EQ(memory.max_events, 7U);
-  EXPECT_EQ(memory.pglazyfree_pages, 3072U);
-  EXPECT_EQ(memory.pglazyfreed_pages, 512U);
   EXPECT_EQ(memory.pressure_some_us, 123456U);
   EXPECT_EQ(memory.pressure_full_us, 65432U);
 }

@@ -18,7 +18,6 @@
 #include "procfs/environ.h"
 #include "procfs/maps.h"
 #include "procfs/proc_root.h"
-#include "procfs/smaps_rollup.h"
 #include "procfs/stat.h"
 #include "procfs/status.h"
 
@@ -209,23 +208,20 @@ TEST_F(ProcTree, EveryReaderTakesTheRoot) {
         "Name:\tserver\nState:\tS (sleeping)\nTgid:\t17\nPid:\t17\nPPid:\t1\nUid:\t5\t5\t5\t5\nVmSize:\t4 kB\n");
   write("17/stat", "17 (server) S 1 17 17 0 -1 0 0 0 0 0 0 0 0 0 20 0 3 0 4711 0 0\n");
   write("17/maps", "1000-2000 rw-p 00000000 00:00 0 \nbad\n");
-  write("17/smaps_rollup", "Rss:  8 kB\n");
   write("17/cgroup", "0::/x\n");
   write("17/environ", std::string_view("A=1\0B=2\0", 8));
   EXPECT_EQ(read_status(root(), 17)->name, "server");
   EXPECT_EQ(read_stat(root(), 17)->start_time_ticks, 4711U);
   EXPECT_EQ(read_maps(root(), 17)->mappings.size(), 1U);
   EXPECT_EQ(read_maps(root(), 17)->lines_bad, 1U);
-  EXPECT_EQ(read_smaps_rollup(root(), 17)->rss_bytes, 8192U);
   EXPECT_EQ(unified_path(*read_cgroup(root(), 17)), "/x");
   EXPECT_EQ(read_environ(root(), 17)->find("B"), "2");
 }
 
 TEST_F(ProcTree, ReadersSayWhatIsMalformed) {
-  for (const char* name : {"17/status", "17/stat", "17/smaps_rollup"}) write(name, "garbage\n");
+  for (const char* name : {"17/status", "17/stat"}) write(name, "garbage\n");
   EXPECT_EQ(read_status(root(), 17).error().failure, ProcFailure::kMalformed);
   EXPECT_EQ(read_stat(root(), 17).error().failure, ProcFailure::kMalformed);
-  EXPECT_EQ(read_smaps_rollup(root(), 17).error().failure, ProcFailure::kMalformed);
   EXPECT_EQ(read_status(root(), 18).error().failure, ProcFailure::kGone);
 }
 

@@ -46,11 +46,6 @@ Status EventLoop::on_readable(int fd, Handler handler) {
   return {};
 }
 
-void EventLoop::forget(int fd) {
-  ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr);
-  handlers_.erase(fd);
-}
-
 Status EventLoop::add_timer(std::uint64_t first_ns, std::uint64_t interval_ns, Handler handler) {
   UniqueFd timer(::timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
   if (!timer) return fail(errno_text("timerfd_create", errno));
@@ -91,8 +86,7 @@ Status EventLoop::run() {
     for (int i = 0; i < ready; ++i) {
       const auto found = handlers_.find(events.at(static_cast<std::size_t>(i)).data.fd);
       if (found == handlers_.end()) continue;
-      const Handler handler = found->second;  // it may remove itself
-      handler();
+      found->second();
     }
   }
   return {};

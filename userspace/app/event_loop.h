@@ -28,7 +28,6 @@ class EventLoop {
 
   // The descriptor stays the caller's; it must be drained by the handler.
   Status on_readable(int fd, Handler handler);
-  void forget(int fd);
   Status every(std::uint64_t interval_ns, Handler handler);
   Status after(std::uint64_t delay_ns, Handler handler);
   // SIGINT, SIGTERM and SIGHUP, and SIGCHLD.
@@ -37,7 +36,6 @@ class EventLoop {
   // Until stop(); a handler that has begun always finishes.
   Status run();
   void stop() { stopped_ = true; }
-  bool stopped() const { return stopped_; }
 
  private:
   EventLoop() = default;

@@ -131,9 +131,7 @@ GroupMemory parse_group_memory(CgroupVersion version, const GroupMemoryText& tex
                             {"active_anon", &lines.active_anon},
                             {"unevictable", &lines.unevictable},
                             {"file", &lines.page_cache},
-                            {"swapcached", &lines.swap_cached},
-                            {"pglazyfree", &memory.pglazyfree_pages},
-                            {"pglazyfreed", &memory.pglazyfreed_pages}});
+                            {"swapcached", &lines.swap_cached}});
     // "max", for no limit, is no number.
     memory.limit_bytes = memory.effective_limit_bytes = whole_number(text.limit);
     for (const std::string& limit : text.ancestor_limits) {

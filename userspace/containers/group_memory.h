@@ -60,10 +60,6 @@ struct GroupMemory {
   std::optional<std::uint64_t> oom_kills;    // memory.oom_control (since 4.13), memory.events
   std::optional<std::uint64_t> high_events;  // v2: throttled at memory.high
   std::optional<std::uint64_t> max_events;   // v2: was about to go over memory.max
-  // v2, pages: marked by MADV_FREE, and reclaimed while still marked (since 4.13). v1
-  // prints no such lines.
-  std::optional<std::uint64_t> pglazyfree_pages;
-  std::optional<std::uint64_t> pglazyfreed_pages;
   // v2, memory.pressure: microseconds in which some, or all, tasks waited for memory.
   std::optional<std::uint64_t> pressure_some_us;
   std::optional<std::uint64_t> pressure_full_us;

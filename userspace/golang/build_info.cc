@@ -110,7 +110,7 @@ std::string_view take_until(std::string_view& text, char end) {
 }
 
 // src/runtime/debug/mod.go: lines of fields with tabs between.
-void parse_modules(std::string_view text, BuildInfo& info) {
+void parse_settings(std::string_view text, BuildInfo& info) {
   // 16 bytes before and after it, for tools that look for it in a core file.
   constexpr std::size_t kMarkBytes = 16;
   if (text.size() < 2 * kMarkBytes + 1 || text[text.size() - kMarkBytes - 1] != '\n') return;
@@ -118,12 +118,7 @@ void parse_modules(std::string_view text, BuildInfo& info) {
   while (!text.empty()) {
     std::string_view line = take_until(text, '\n');
     const std::string_view kind = take_until(line, '\t');
-    if (kind == "path") {
-      info.package_path = line;
-    } else if (kind == "mod") {
-      info.module_path = take_until(line, '\t');
-      info.module_version = take_until(line, '\t');
-    } else if (kind == "build") {
+    if (kind == "build") {
       const std::string_view key = take_until(line, '=');
       info.settings.emplace_back(key, line);
     }
@@ -224,7 +219,7 @@ BuildInfo read_build_info(const ElfImage& image) {
     return info.version.has_value();
   };
   if (const auto blob = find_blob(image)) {
-    parse_modules(blob->modules, info);
+    parse_settings(blob->modules, info);
     // If it names none ("devel +0123abcd"), no other place would.
     take_version(blob->version, VersionSource::kBuildInfo);
     return info;

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a Go program's file says of its build: the version of Go, the module, the
-// settings.
+// What a Go program's file says of its build: the version of Go and the settings.
 //
 // Since 1.13 the linker leaves a blob for `go version` (.go.buildinfo; src/debug/
 // buildinfo/buildinfo.go), in two formats: pointers to Go strings until 1.17, the texts
@@ -31,11 +30,8 @@ struct BuildInfo {
 
   std::optional<GoVersion> version;
   VersionSource found_in = VersionSource::kNone;
-  // From the blob alone; empty if there is none, or if it says nothing of modules.
-  std::string package_path;    // of main
-  std::string module_path;     // of the main module
-  std::string module_version;  // "(devel)", "v1.2.3"
-  // As `go version -m` prints them: ("-tags", "netgo"), ("CGO_ENABLED", "0"), … Since 1.18.
+  // From the blob alone, as `go version -m` prints them: ("-tags", "netgo"), ("CGO_ENABLED",
+  // "0"), … Since 1.18.
   std::vector<std::pair<std::string, std::string>> settings;
 
   std::optional<std::string_view> setting(std::string_view key) const;

@@ -30,7 +30,7 @@ enum class ProcFailure {
   kOther,
 };
 // kAbsent: kernel threads and zombies have no exe, and on 6.18 opening their
-// environ or smaps_rollup fails with ESRCH, as for a process that is gone; a kernel
+// environ fails with ESRCH, as for a process that is gone; a kernel
 // may lack a file altogether. Told from kGone by whether the pid's directory is
 // (still) there, so a process that ends just then may be called either. Under a
 // hidepid= mount the processes that it hides are kGone.

@@ -10,8 +10,6 @@ namespace madvtrace {
 namespace {
 
 constexpr std::size_t kStatusLimitBytes = std::size_t{256} * 1024;
-// The kernel's MAX_PID_NS_LEVEL.
-constexpr std::size_t kPidNamespaceLimit = 32;
 
 // The kernel writes a newline as \n and a backslash as \\, and nothing else.
 std::string unescape_name(std::string_view escaped) {
@@ -31,27 +29,16 @@ std::string unescape_name(std::string_view escaped) {
 
 std::string_view first_word(std::string_view text) { return text.substr(0, text.find_first_of(" \t")); }
 
-std::vector<pid_t> parse_pids(std::string_view text) {
-  std::vector<pid_t> pids;
-  while (!text.empty() && pids.size() < kPidNamespaceLimit) {
-    const std::optional<pid_t> pid = parse_integer<pid_t>(take_until(text, '\t'));
-    if (!pid) return {};
-    pids.push_back(*pid);
-  }
-  return pids;
-}
-
 struct BytesLine {
   std::string_view key;
   std::optional<std::uint64_t> ProcessStatus::*member;
 };
 
 constexpr std::array kBytesLines{
-    BytesLine{"VmSize", &ProcessStatus::vm_size_bytes},     BytesLine{"VmLck", &ProcessStatus::vm_lck_bytes},
-    BytesLine{"VmHWM", &ProcessStatus::vm_hwm_bytes},       BytesLine{"VmRSS", &ProcessStatus::vm_rss_bytes},
-    BytesLine{"RssAnon", &ProcessStatus::rss_anon_bytes},   BytesLine{"RssFile", &ProcessStatus::rss_file_bytes},
-    BytesLine{"RssShmem", &ProcessStatus::rss_shmem_bytes}, BytesLine{"VmPTE", &ProcessStatus::page_tables_bytes},
-    BytesLine{"VmSwap", &ProcessStatus::swap_bytes}};
+    BytesLine{"VmSize", &ProcessStatus::vm_size_bytes},    BytesLine{"VmLck", &ProcessStatus::vm_lck_bytes},
+    BytesLine{"VmRSS", &ProcessStatus::vm_rss_bytes},      BytesLine{"RssAnon", &ProcessStatus::rss_anon_bytes},
+    BytesLine{"RssFile", &ProcessStatus::rss_file_bytes},  BytesLine{"RssShmem", &ProcessStatus::rss_shmem_bytes},
+    BytesLine{"VmPTE", &ProcessStatus::page_tables_bytes}, BytesLine{"VmSwap", &ProcessStatus::swap_bytes}};
 
 // The lines that identify the process, before they are known to be all there.
 struct Identity {
@@ -96,8 +83,6 @@ void parse_line(std::string_view text, Identity& identity, ProcessStatus& status
   } else if (line->key == "TracerPid") {
     const std::optional<pid_t> tracer = parse_integer<pid_t>(line->value);
     if (tracer && *tracer != 0) set_first(status.tracer_pid, tracer);
-  } else if (line->key == "NSpid") {
-    if (status.nspid.empty()) status.nspid = parse_pids(line->value);
   } else if (line->key == "Kthread") {
     set_first(identity.kernel_thread, std::optional(line->value == "1"));
   } else if (line->key == "Threads") {

@@ -16,7 +16,6 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "procfs/proc_root.h"
 
@@ -30,7 +29,6 @@ struct ProcessStatus {
   pid_t ppid = 0;
   uid_t uid = 0;  // real
   std::optional<pid_t> tracer_pid;
-  std::vector<pid_t> nspid;  // pid in each pid namespace, outermost first; empty if not printed
   // The `Kthread:` line, since 6.8. Older: no VmSize and not a zombie, which a process
   // in the middle of its exit looks like too; ProcessStat::kernel_thread is surer.
   bool kernel_thread = false;
@@ -39,7 +37,6 @@ struct ProcessStatus {
   // Empty: not printed (kernel threads, zombies), or not a number that fits.
   std::optional<std::uint64_t> vm_size_bytes;
   std::optional<std::uint64_t> vm_lck_bytes;
-  std::optional<std::uint64_t> vm_hwm_bytes;
   std::optional<std::uint64_t> vm_rss_bytes;
   std::optional<std::uint64_t> rss_anon_bytes;
   std::optional<std::uint64_t> rss_file_bytes;
