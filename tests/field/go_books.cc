@@ -27,17 +27,17 @@ int run(pid_t pid) {
     return 1;
   }
   fmt::print("rung={}\n", books_rung_name(reader->rung()));
-  print("heap_sys", books->heap_sys);
-  print("heap_inuse", books->heap_inuse);
-  print("heap_idle", books->heap_idle);
-  print("heap_released", books->heap_released);
-  print("stack_inuse", books->stack_inuse);
-  print("next_gc", books->next_gc);
+  print("heap_sys", books->heap_sys_bytes);
+  print("heap_inuse", books->heap_inuse_bytes);
+  print("heap_idle", books->heap_idle_bytes);
+  print("heap_released", books->heap_released_bytes);
+  print("stack_inuse", books->stack_inuse_bytes);
+  print("next_gc", books->next_gc_bytes);
   print("num_gc", books->num_gc);
   print("pause_total_ns", books->pause_total_ns);
   print("mallocs", books->mallocs);
   print("frees", books->frees);
-  print("memory_limit", books->memory_limit);
+  print("memory_limit", books->memory_limit_bytes);
   print("gc_percent", books->gc_percent);
   fmt::print("arenas={}\n", books->arenas.size());
   return 0;

@@ -35,8 +35,9 @@ class AnyMemory final : public madvtrace::ProcessMemory {
 };
 
 void check(const madvtrace::GoBooks& books) {
-  if (*books.heap_inuse + *books.heap_idle != *books.heap_sys) __builtin_trap();
-  if (*books.heap_released > *books.heap_idle || *books.heap_sys > std::uint64_t{1} << 57) __builtin_trap();
+  if (*books.heap_inuse_bytes + *books.heap_idle_bytes != *books.heap_sys_bytes) __builtin_trap();
+  if (*books.heap_released_bytes > *books.heap_idle_bytes || *books.heap_sys_bytes > std::uint64_t{1} << 57)
+    __builtin_trap();
   if (books.frees.value_or(0) > books.mallocs.value_or(0)) __builtin_trap();
   std::uint64_t end = 0;
   for (const madvtrace::AddressRange& arena : books.arenas) {

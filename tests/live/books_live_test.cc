@@ -109,31 +109,31 @@ TEST_P(BooksTest, SaysWhatReadMemStatsSays) {
     const auto [told, books] = read_between(tell("g"));
     ASSERT_FALSE(HasFailure());
     SCOPED_TRACE(told.dump());
-    expect_near(told, "heap_sys", books.heap_sys, kHeapBytes);
-    expect_near(told, "heap_inuse", books.heap_inuse, kHeapBytes);
-    expect_near(told, "heap_idle", books.heap_idle, kHeapBytes);
-    expect_near(told, "heap_released", books.heap_released, kHeapBytes);
-    expect_near(told, "stack_inuse", books.stack_inuse, kHeapBytes);
+    expect_near(told, "heap_sys", books.heap_sys_bytes, kHeapBytes);
+    expect_near(told, "heap_inuse", books.heap_inuse_bytes, kHeapBytes);
+    expect_near(told, "heap_idle", books.heap_idle_bytes, kHeapBytes);
+    expect_near(told, "heap_released", books.heap_released_bytes, kHeapBytes);
+    expect_near(told, "stack_inuse", books.stack_inuse_bytes, kHeapBytes);
     expect_near(told, "num_gc", books.num_gc, 0);
     expect_near(told, "pause_total_ns", books.pause_total_ns, 0);
     expect_near(told, "mallocs", books.mallocs, kObjects);
     expect_near(told, "frees", books.frees, kObjects);
-    expect_near(told, "memory_limit", books.memory_limit, 0);
+    expect_near(told, "memory_limit", books.memory_limit_bytes, 0);
     const std::string name = told.at("phase");
     if (name == "off") {
-      EXPECT_FALSE(books.next_gc.has_value());
+      EXPECT_FALSE(books.next_gc_bytes.has_value());
     } else {
       // Under a memory limit the goal follows the heap; otherwise it stands still.
-      expect_near(told, "next_gc", books.next_gc, name == "limit" || name == "collected" ? kHeapBytes : 0);
+      expect_near(told, "next_gc", books.next_gc_bytes, name == "limit" || name == "collected" ? kHeapBytes : 0);
     }
     EXPECT_EQ(books.gc_percent, name == "limit" || name == "collected" ? 50 : name == "off" ? -1 : 100);
 
     // The parts that MemStats has under other names add up, to the byte but for what the
     // runtime mapped meanwhile.
-    ASSERT_TRUE(books.metadata_sys && books.gc_work_inuse && books.mapped_ready);
-    EXPECT_LE(apart(told.at("metadata_sys"), *books.metadata_sys + *books.gc_work_inuse), kHeapBytes);
+    ASSERT_TRUE(books.metadata_sys_bytes && books.gc_work_inuse_bytes && books.mapped_ready_bytes);
+    EXPECT_LE(apart(told.at("metadata_sys"), *books.metadata_sys_bytes + *books.gc_work_inuse_bytes), kHeapBytes);
     const std::uint64_t sys = told.at("sys");
-    EXPECT_LE(apart(sys - told.at("heap_released").get<std::uint64_t>(), *books.mapped_ready), kHeapBytes);
+    EXPECT_LE(apart(sys - told.at("heap_released").get<std::uint64_t>(), *books.mapped_ready_bytes), kHeapBytes);
 
     EXPECT_TRUE(holds(books.arenas, told.at("heap_address")));
     EXPECT_TRUE(holds(books.arenas, told.at("stack_address")));
@@ -159,9 +159,9 @@ TEST_P(BooksTest, HoldsTogetherWhileEverythingChanges) {
         ++refused;
         continue;
       }
-      without_stacks += books->stack_inuse ? 0 : 1;
-      EXPECT_EQ(*books->heap_sys, *books->heap_inuse + *books->heap_idle);
-      EXPECT_LE(*books->heap_released, *books->heap_idle);
+      without_stacks += books->stack_inuse_bytes ? 0 : 1;
+      EXPECT_EQ(*books->heap_sys_bytes, *books->heap_inuse_bytes + *books->heap_idle_bytes);
+      EXPECT_LE(*books->heap_released_bytes, *books->heap_idle_bytes);
       EXPECT_FALSE(books->arenas.empty());
     }
     ASSERT_HAS_VALUE(program_->read_json());

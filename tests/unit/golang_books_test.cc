@@ -117,14 +117,15 @@ TEST_F(BooksReadTest, Go119) {
   know_go119();
   const Result<GoBooks> books = read();
   ASSERT_TRUE(books.has_value()) << error();
-  EXPECT_EQ(books->heap_inuse, 40 * kMiB);
-  EXPECT_EQ(books->heap_idle, 24 * kMiB);
-  EXPECT_EQ(books->heap_sys, 64 * kMiB);
-  EXPECT_EQ(books->heap_released, 14 * kMiB);
-  EXPECT_EQ(books->mapped_ready, 60 * kMiB);
+  EXPECT_EQ(books->heap_inuse_bytes, 40 * kMiB);
+  EXPECT_EQ(books->heap_idle_bytes, 24 * kMiB);
+  EXPECT_EQ(books->heap_sys_bytes, 64 * kMiB);
+  EXPECT_EQ(books->heap_released_bytes, 14 * kMiB);
+  EXPECT_EQ(books->mapped_ready_bytes, 60 * kMiB);
   EXPECT_EQ(memory_.reads(), 1);
-  for (const auto& unknown : {books->stack_inuse, books->next_gc, books->num_gc, books->pause_total_ns, books->mallocs,
-                              books->frees, books->memory_limit, books->metadata_sys, books->gc_work_inuse}) {
+  for (const auto& unknown :
+       {books->stack_inuse_bytes, books->next_gc_bytes, books->num_gc, books->pause_total_ns, books->mallocs,
+        books->frees, books->memory_limit_bytes, books->metadata_sys_bytes, books->gc_work_inuse_bytes}) {
     EXPECT_EQ(unknown, std::nullopt);
   }
   EXPECT_EQ(books->gc_percent, std::nullopt);
@@ -137,7 +138,7 @@ TEST_F(BooksReadTest, Go116KeepsNoIdle) {
   know(kHeapReleased, 14 * kMiB);
   const Result<GoBooks> books = read();
   ASSERT_TRUE(books.has_value()) << error();
-  EXPECT_EQ(books->heap_idle, 24 * kMiB);
+  EXPECT_EQ(books->heap_idle_bytes, 24 * kMiB);
   memory_.set(kHeapInuse, 65 * kMiB);
   EXPECT_EQ(error(), "books: HeapInuse is more than HeapSys");
 }
@@ -150,7 +151,7 @@ TEST_F(BooksReadTest, Go112KeepsAllOfThem) {
   know(kStacksInuse, kMiB);
   const Result<GoBooks> books = read();
   ASSERT_TRUE(books.has_value()) << error();
-  EXPECT_EQ(books->stack_inuse, kMiB);
+  EXPECT_EQ(books->stack_inuse_bytes, kMiB);
   memory_.set(kHeapIdle, 25 * kMiB);
   EXPECT_EQ(error(), "books: HeapInuse + HeapIdle is not HeapSys");
 }
@@ -226,8 +227,8 @@ TEST_F(BooksReadTest, AddsUpTheSecondSet) {
   const Result<GoBooks> books = read();
   ASSERT_TRUE(books.has_value()) << error();
   EXPECT_EQ(memory_.reads(), 1);
-  EXPECT_EQ(books->stack_inuse, 4 * kMiB);
-  EXPECT_EQ(books->gc_work_inuse, 8192U);
+  EXPECT_EQ(books->stack_inuse_bytes, 4 * kMiB);
+  EXPECT_EQ(books->gc_work_inuse_bytes, 8192U);
   EXPECT_EQ(books->mallocs, 116U);
   EXPECT_EQ(books->frees, 59U);
 }
@@ -237,11 +238,11 @@ TEST_F(BooksReadTest, LeavesOutASecondSetThatDisagrees) {
   know_sets(40 * kMiB, 11 * kMiB);
   Result<GoBooks> books = read();
   ASSERT_TRUE(books.has_value()) << error();
-  EXPECT_EQ(books->heap_inuse, 40 * kMiB);
-  EXPECT_EQ(books->stack_inuse, std::nullopt);
+  EXPECT_EQ(books->heap_inuse_bytes, 40 * kMiB);
+  EXPECT_EQ(books->stack_inuse_bytes, std::nullopt);
   EXPECT_EQ(books->mallocs, std::nullopt);
   EXPECT_EQ(books->frees, std::nullopt);
-  EXPECT_EQ(books->gc_work_inuse, std::nullopt);
+  EXPECT_EQ(books->gc_work_inuse_bytes, std::nullopt);
 
   know_sets(37 * kMiB, 14 * kMiB);
   books = read();
@@ -265,7 +266,7 @@ TEST_F(BooksReadTest, HasNoObjectsWithoutTheTinyOnes) {
   know_sets(40 * kMiB, 14 * kMiB);
   layout_.heap_stats.tiny_alloc_count = HeapStatsPlace::kAbsent;
   EXPECT_EQ(read()->mallocs, std::nullopt);
-  EXPECT_EQ(read()->stack_inuse, 4 * kMiB);
+  EXPECT_EQ(read()->stack_inuse_bytes, 4 * kMiB);
   know(kTinyAllocs, 7);  // Go 1.16 keeps them apart
   EXPECT_EQ(read()->mallocs, 118U);
 }
@@ -273,7 +274,7 @@ TEST_F(BooksReadTest, HasNoObjectsWithoutTheTinyOnes) {
 TEST_F(BooksReadTest, ReadsWhatThePacerKnows) {
   know_go119();
   know(kGcPercent, 0xffff'ffff'0000'0032, 4);
-  know(kMemoryLimit, kNoMemoryLimit);
+  know(kMemoryLimit, kNoGoMemoryLimit);
   know(kGcPercentGoal, 60 * kMiB);
   know(kSweepMinTrigger, 0);
   know(kTriggered, UINT64_MAX);
@@ -283,22 +284,22 @@ TEST_F(BooksReadTest, ReadsWhatThePacerKnows) {
   Result<GoBooks> books = read();
   ASSERT_TRUE(books.has_value()) << error();
   EXPECT_EQ(books->gc_percent, 50);
-  EXPECT_EQ(books->memory_limit, kNoMemoryLimit);
-  EXPECT_EQ(books->next_gc, 60 * kMiB);
+  EXPECT_EQ(books->memory_limit_bytes, kNoGoMemoryLimit);
+  EXPECT_EQ(books->next_gc_bytes, 60 * kMiB);
 
   memory_.set(kMemoryLimit, 64 * kMiB);
-  EXPECT_EQ(read()->memory_limit, 64 * kMiB);
-  EXPECT_EQ(read()->next_gc, (64 - 15 - 1) * kMiB);
+  EXPECT_EQ(read()->memory_limit_bytes, 64 * kMiB);
+  EXPECT_EQ(read()->next_gc_bytes, (64 - 15 - 1) * kMiB);
   layout_.goal_headroom_percent = true;
-  EXPECT_EQ(read()->next_gc, 49 * kMiB - 49 * kMiB / 100 * 3);
+  EXPECT_EQ(read()->next_gc_bytes, 49 * kMiB - 49 * kMiB / 100 * 3);
 
-  memory_.set(kMemoryLimit, kNoMemoryLimit);
+  memory_.set(kMemoryLimit, kNoGoMemoryLimit);
   memory_.set(kGcPercent, 0xffff'ffff);
   memory_.set(kGcPercentGoal, UINT64_MAX);
   books = read();
   ASSERT_TRUE(books.has_value());
   EXPECT_EQ(books->gc_percent, -1);
-  EXPECT_EQ(books->next_gc, std::nullopt);
+  EXPECT_EQ(books->next_gc_bytes, std::nullopt);
 
   // Before the runtime has read GOGC and GOMEMLIMIT.
   memory_.set(kGcPercentGoal, 0);
@@ -306,7 +307,7 @@ TEST_F(BooksReadTest, ReadsWhatThePacerKnows) {
   books = read();
   ASSERT_TRUE(books.has_value());
   EXPECT_EQ(books->gc_percent, std::nullopt);
-  EXPECT_EQ(books->memory_limit, std::nullopt);
+  EXPECT_EQ(books->memory_limit_bytes, std::nullopt);
 }
 
 TEST_F(BooksReadTest, ReadsCyclesAndMetadata) {
@@ -317,9 +318,9 @@ TEST_F(BooksReadTest, ReadsCyclesAndMetadata) {
   know(kMcacheSys, 20);
   know(kBuckhashSys, 300);
   know(kGcSys, 4000);
-  EXPECT_EQ(read()->metadata_sys, std::nullopt);
+  EXPECT_EQ(read()->metadata_sys_bytes, std::nullopt);
   know(kOtherSys, 50000);
-  EXPECT_EQ(read()->metadata_sys, 54321U);
+  EXPECT_EQ(read()->metadata_sys_bytes, 54321U);
   EXPECT_EQ(read()->num_gc, 7U);
   EXPECT_EQ(read()->pause_total_ns, 12345U);
 }
@@ -351,7 +352,7 @@ TEST_F(BooksReadTest, MergesArenas) {
   memory_.set(kHeapInuse, 128 * kMiB);  // does not fit into it
   memory_.set(kMappedReady, 256 * kMiB);
   EXPECT_TRUE(read()->arenas.empty());
-  EXPECT_EQ(read()->heap_inuse, 128 * kMiB);
+  EXPECT_EQ(read()->heap_inuse_bytes, 128 * kMiB);
 }
 
 TEST(BooksRungName, IsThatOfTheSummary) {

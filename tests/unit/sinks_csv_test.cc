@@ -225,12 +225,12 @@ TEST(CsvTables, WhatIsOfAGroupHasNoPid) {
 }
 
 TEST(CsvTables, EveryLineHasAsManyFieldsAsItsHeader) {
-  EXPECT_EQ(parse_line(line_of(full_row())).size(), parse_line(kEventsHeader).size());
-  EXPECT_EQ(parse_line(line_of(CallRow{})).size(), parse_line(kEventsHeader).size());
-  EXPECT_EQ(parse_line(line_of(SampleRow{})).size(), parse_line(kSamplesHeader).size());
+  EXPECT_EQ(parse_line(line_of(full_row())).size(), parse_line(header_line<CallRow>()).size());
+  EXPECT_EQ(parse_line(line_of(CallRow{})).size(), parse_line(header_line<CallRow>()).size());
+  EXPECT_EQ(parse_line(line_of(SampleRow{})).size(), parse_line(header_line<SampleRow>()).size());
   EXPECT_EQ(parse_line(line_of(StackRow{.stack_id = 1, .frames = "f,\"g\";h"})).size(),
-            parse_line(kStacksHeader).size());
-  EXPECT_EQ(parse_line(line_of(RssRow{})).size(), parse_line(kRssChangesHeader).size());
+            parse_line(header_line<StackRow>()).size());
+  EXPECT_EQ(parse_line(line_of(RssRow{})).size(), parse_line(header_line<RssRow>()).size());
 }
 
 TEST(CsvTables, AChangeOfRssFillsItsColumns) {
@@ -258,10 +258,10 @@ TEST(CsvTables, AChangeOfRssFillsItsColumns) {
 
 // Other programs read these by name.
 TEST(CsvTables, HeadersAreWhatTheyWere) {
-  EXPECT_EQ(kEventsHeader,
+  EXPECT_EQ(header_line<CallRow>(),
             "ts_ns,mono_ns,pid,tid,comm,cgroup_id,call,advice,addr,len_bytes,ret,dur_ns,resident_bytes,lazyfree_bytes,"
             "swap_bytes,rss_delta_bytes,quality,cause,stack_id\n");
-  EXPECT_EQ(kSamplesHeader,
+  EXPECT_EQ(header_line<SampleRow>(),
             "ts_ns,mono_ns,pid,rss_bytes,rss_anon_bytes,rss_file_bytes,rss_shmem_bytes,swap_bytes,lazyfree_bytes,"
             "pending_bytes,page_tables_bytes,anon_huge_bytes,cgroup_usage_bytes,cgroup_working_set_bytes,"
             "cgroup_inactive_file_bytes,cgroup_limit_bytes,go_heap_sys_bytes,go_heap_inuse_bytes,go_heap_idle_bytes,"
@@ -269,8 +269,8 @@ TEST(CsvTables, HeadersAreWhatTheyWere) {
             "go_frees,cgroup_deferred_split_bytes,go_mapped_ready_bytes,go_memory_limit_bytes,go_gc_percent,"
             "go_metadata_sys_bytes,rss_heap_inuse_bytes,rss_heap_idle_bytes,rss_lazyfree_bytes,rss_stacks_bytes,"
             "rss_runtime_bytes,rss_file_backed_bytes,rss_other_anon_bytes,rss_unexplained_bytes\n");
-  EXPECT_EQ(kStacksHeader, "stack_id,frames\n");
-  EXPECT_EQ(kRssChangesHeader,
+  EXPECT_EQ(header_line<StackRow>(), "stack_id,frames\n");
+  EXPECT_EQ(header_line<RssRow>(),
             "ts_ns,mono_ns,pid,cause,by,gained_bytes,lost_bytes,rss_delta_bytes,anon_delta_bytes,file_delta_bytes,"
             "shmem_delta_bytes,swap_delta_bytes,quality\n");
 }
@@ -287,17 +287,17 @@ TEST(CsvSink, WritesThreeFilesWithHeadersAtOnce) {
   const test::TempDirectory temporary;
   Result<CsvSink> sink = CsvSink::in_directory(temporary.path());
   ASSERT_TRUE(sink) << sink.error().message;
-  EXPECT_EQ(test::read_all(temporary / "events.csv"), kEventsHeader);
-  EXPECT_EQ(test::read_all(temporary / "samples.csv"), kSamplesHeader);
-  EXPECT_EQ(test::read_all(temporary / "stacks.csv"), kStacksHeader);
+  EXPECT_EQ(test::read_all(temporary / "events.csv"), header_line<CallRow>());
+  EXPECT_EQ(test::read_all(temporary / "samples.csv"), header_line<SampleRow>());
+  EXPECT_EQ(test::read_all(temporary / "stacks.csv"), header_line<StackRow>());
   sink->on_call(full_row());
   sink->on_sample({});
   sink->on_stack({.stack_id = 1, .frames = "f"});
   sink->flush();
   EXPECT_EQ(sink->failed(), nullptr);
-  EXPECT_EQ(test::read_all(temporary / "events.csv"), std::string(kEventsHeader) + line_of(full_row()));
-  EXPECT_EQ(test::read_all(temporary / "samples.csv"), std::string(kSamplesHeader) + line_of(SampleRow{}));
-  EXPECT_EQ(test::read_all(temporary / "stacks.csv"), std::string(kStacksHeader) + "1,f\n");
+  EXPECT_EQ(test::read_all(temporary / "events.csv"), header_line<CallRow>() + line_of(full_row()));
+  EXPECT_EQ(test::read_all(temporary / "samples.csv"), header_line<SampleRow>() + line_of(SampleRow{}));
+  EXPECT_EQ(test::read_all(temporary / "stacks.csv"), header_line<StackRow>() + "1,f\n");
 }
 
 TEST(CsvSink, ChangesOfRssHaveAFileOnceThereAreAny) {
@@ -309,12 +309,12 @@ TEST(CsvSink, ChangesOfRssHaveAFileOnceThereAreAny) {
   EXPECT_FALSE(std::filesystem::exists(temporary / "rss_changes.csv"));
   sink->on_rss({.pid = 1});
   // From the first moment, were the trace to be killed in the next.
-  EXPECT_EQ(test::read_all(temporary / "rss_changes.csv"), kRssChangesHeader);
+  EXPECT_EQ(test::read_all(temporary / "rss_changes.csv"), header_line<RssRow>());
   sink->on_rss({.pid = 2});
   sink->flush();
   EXPECT_TRUE(sink->created());
   EXPECT_EQ(test::read_all(temporary / "rss_changes.csv"),
-            std::string(kRssChangesHeader) + line_of(RssRow{.pid = 1}) + line_of(RssRow{.pid = 2}));
+            header_line<RssRow>() + line_of(RssRow{.pid = 1}) + line_of(RssRow{.pid = 2}));
 }
 
 TEST(CsvSink, SaysWhyAFileCouldNotBeCreatedLater) {
@@ -344,10 +344,9 @@ TEST(CsvSink, OverwritesNothing) {
 }
 
 TEST(CsvSink, OneTableHasNoneOfTheOthers) {
-  for (const auto& [table, expected] :
-       {std::pair{CsvTable::kEvents, std::string(kEventsHeader) + line_of(full_row())},
-        std::pair{CsvTable::kSamples, std::string(kSamplesHeader) + line_of(SampleRow{})},
-        std::pair{CsvTable::kRssChanges, std::string(kRssChangesHeader) + line_of(RssRow{})}}) {
+  for (const auto& [table, expected] : {std::pair{CsvTable::kEvents, header_line<CallRow>() + line_of(full_row())},
+                                        std::pair{CsvTable::kSamples, header_line<SampleRow>() + line_of(SampleRow{})},
+                                        std::pair{CsvTable::kRssChanges, header_line<RssRow>() + line_of(RssRow{})}}) {
     const test::TempDirectory temporary;
     UniqueFd fd(::open((temporary / "out").c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
     CsvSink sink = CsvSink::one_table(table, OutputFile::over(std::move(fd), "out"));

@@ -25,24 +25,6 @@ std::vector<FileMapping> mappings_of_file(const MapsText& maps, std::uint64_t in
   return mappings;
 }
 
-GoHeap heap_from(const GoBooks& books) {
-  return {.heap_sys_bytes = books.heap_sys,
-          .heap_inuse_bytes = books.heap_inuse,
-          .heap_idle_bytes = books.heap_idle,
-          .heap_released_bytes = books.heap_released,
-          .stack_inuse_bytes = books.stack_inuse,
-          .next_gc_bytes = books.next_gc,
-          .num_gc = books.num_gc,
-          .pause_total_ns = books.pause_total_ns,
-          .mallocs = books.mallocs,
-          .frees = books.frees,
-          .mapped_ready_bytes = books.mapped_ready,
-          .memory_limit_bytes = books.memory_limit,
-          .gc_percent = books.gc_percent,
-          .metadata_sys_bytes = books.metadata_sys,
-          .gc_work_inuse_bytes = books.gc_work_inuse};
-}
-
 }  // namespace
 
 const GoRuntimes::Program& GoRuntimes::program(const std::shared_ptr<const GoModule>& module, std::uint64_t bias) {
@@ -112,7 +94,7 @@ GoRuntimes::Reading GoRuntimes::read(std::uint32_t pid, std::optional<std::uint6
   Result<GoBooks> books = reader.books->read(memory, {.address_space_bytes = address_space_bytes});
   if (!books) return {.dropped = reader.has_answered ? books.error().message : ""};
   reader.has_answered = true;
-  return {.heap = heap_from(*books), .arenas = std::move(books->arenas)};
+  return {.heap = static_cast<const GoHeap&>(*books), .arenas = std::move(books->arenas)};
 }
 
 }  // namespace madvtrace

@@ -107,11 +107,11 @@ Result<GoBooks> heap_books(const Words& words, const BooksLayout& layout, std::u
     return fail("books: more heap than mapped memory");
   }
   GoBooks books;
-  books.heap_sys = sys;
-  books.heap_inuse = inuse;
-  books.heap_idle = idle;
-  books.heap_released = released;
-  books.mapped_ready = words.get(kMappedReady);
+  books.heap_sys_bytes = sys;
+  books.heap_inuse_bytes = inuse;
+  books.heap_idle_bytes = idle;
+  books.heap_released_bytes = released;
+  books.mapped_ready_bytes = words.get(kMappedReady);
   return books;
 }
 
@@ -144,9 +144,9 @@ void add_heap_stats(GoBooks& books, const Words& words, const HeapStatsPlace& se
     books.mallocs = mallocs;
     books.frees = frees;
   }
-  books.stack_inuse = words.sum(sets.in_stacks);
+  books.stack_inuse_bytes = words.sum(sets.in_stacks);
   if (const auto work_bufs = words.sum(sets.in_work_bufs)) {
-    books.gc_work_inuse = *work_bufs + words.sum(sets.in_ptr_scalar_bits).value_or(0);
+    books.gc_work_inuse_bytes = *work_bufs + words.sum(sets.in_ptr_scalar_bits).value_or(0);
   }
 }
 
@@ -170,8 +170,8 @@ std::optional<std::uint64_t> next_gc(const Words& words, const BooksLayout& layo
 }
 
 void add_pacer(GoBooks& books, const Words& words, const BooksLayout& layout) {
-  books.next_gc = next_gc(words, layout);
-  if (const auto limit = words.get(kMemoryLimit); limit && *limit <= kNoMemoryLimit) books.memory_limit = limit;
+  books.next_gc_bytes = next_gc(words, layout);
+  if (const auto limit = words.get(kMemoryLimit); limit && *limit <= kNoGoMemoryLimit) books.memory_limit_bytes = limit;
   if (const auto percent = words.get(kGcPercent)) {
     books.gc_percent = std::max<std::int64_t>(static_cast<std::int32_t>(static_cast<std::uint32_t>(*percent)), -1);
   }
@@ -183,14 +183,14 @@ void add_words(GoBooks& books, const Words& words, const BooksLayout& layout) {
   if (pacer_ready) add_pacer(books, words, layout);
   books.num_gc = words.get(kNumGc);
   books.pause_total_ns = words.get(kPauseTotalNs);
-  if (layout[kStacksInuse].known()) books.stack_inuse = words.get(kStacksInuse);
+  if (layout[kStacksInuse].known()) books.stack_inuse_bytes = words.get(kStacksInuse);
   std::uint64_t metadata = 0;
   bool all = true;
   for (const BooksWord word : {kMspanSys, kMcacheSys, kBuckhashSys, kGcSys, kOtherSys}) {
     all &= layout[word].known();
     metadata += words.at(word);
   }
-  if (all) books.metadata_sys = metadata;
+  if (all) books.metadata_sys_bytes = metadata;
 }
 
 // Nothing if they cannot be read or cannot be what they should be.

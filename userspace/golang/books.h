@@ -19,6 +19,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/go_heap.h"
 #include "base/page_range.h"
 #include "base/result.h"
 #include "golang/elf_image.h"
@@ -28,35 +29,7 @@
 
 namespace madvtrace {
 
-// GoBooks::memory_limit of a program without one (math.MaxInt64, as in the runtime).
-inline constexpr std::uint64_t kNoMemoryLimit = INT64_MAX;
-
-// Bytes unless the name says otherwise; empty: not known.
-struct GoBooks {
-  // HeapSys = HeapInuse + HeapIdle, HeapReleased <= HeapIdle: always so in what is given out.
-  std::optional<std::uint64_t> heap_sys;
-  std::optional<std::uint64_t> heap_inuse;
-  std::optional<std::uint64_t> heap_idle;
-  std::optional<std::uint64_t> heap_released;  // what the runtime believes; lazily freed pages count as released
-  std::optional<std::uint64_t> stack_inuse;
-  std::optional<std::uint64_t> next_gc;  // also empty if there is no goal: GOGC=off and no memory limit
-  std::optional<std::uint64_t> num_gc;   // completed cycles
-  std::optional<std::uint64_t> pause_total_ns;
-  // Objects since the start. They lag behind what ReadMemStats would say by what the
-  // allocation caches of the Ps hold back: up to some thousand small objects a P.
-  std::optional<std::uint64_t> mallocs;
-  std::optional<std::uint64_t> frees;
-
-  // Not in runtime.MemStats.
-  std::optional<std::uint64_t> mapped_ready;  // >= 1.19: all memory of the runtime that is mapped and not released
-  std::optional<std::uint64_t>
-      memory_limit;                        // >= 1.19: GOMEMLIMIT or SetMemoryLimit, in force now; kNoMemoryLimit: none
-  std::optional<std::int64_t> gc_percent;  // GOGC or SetGCPercent, in force now; -1: off
-  // Memory of the runtime outside of its arenas: MSpanSys + MCacheSys + BuckHashSys + OtherSys
-  // and of GCSys what is mapped apart. Up to 1.15 the next one is counted in here as well.
-  std::optional<std::uint64_t> metadata_sys;
-  // >= 1.16: in arenas, but neither heap nor stacks: work buffers of the collector.
-  std::optional<std::uint64_t> gc_work_inuse;
+struct GoBooks : GoHeap {
   // The address space of the heap, in arenas of 64 MiB, ascending, adjacent ones merged: heap
   // spans, goroutine stacks and gc_work_inuse live there and nothing else. Mapped or only
   // reserved. Empty: not known.

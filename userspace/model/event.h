@@ -17,6 +17,8 @@
 #include <vector>
 
 #include "base/cause.h"
+#include "base/field.h"
+#include "base/go_heap.h"
 #include "base/page_range.h"
 
 namespace madvtrace {
@@ -275,6 +277,14 @@ struct GroupCharge {
   std::optional<std::uint64_t> deferred_split_bytes;  // out of RSS, still charged
 };
 
+inline constexpr std::tuple kGroupChargeFields{
+    Field{"usage_bytes", &GroupCharge::usage_bytes},
+    Field{"working_set_bytes", &GroupCharge::working_set_bytes},
+    Field{"inactive_file_bytes", &GroupCharge::inactive_file_bytes},
+    Field{"limit_bytes", &GroupCharge::limit_bytes},
+    Field{"deferred_split_bytes", &GroupCharge::deferred_split_bytes},
+};
+
 // A cgroup is watched, with all groups below it: what it is, as it was found
 // (containers/find_group.h).
 struct GroupInfo {
@@ -297,6 +307,14 @@ struct GroupCounts {
   std::optional<std::uint64_t> pressure_full_us;
 };
 
+inline constexpr std::tuple kGroupCountsFields{
+    Field{"oom_kills", &GroupCounts::oom_kills},
+    Field{"high_events", &GroupCounts::high_events},
+    Field{"max_events", &GroupCounts::max_events},
+    Field{"pressure_some_us", &GroupCounts::pressure_some_us},
+    Field{"pressure_full_us", &GroupCounts::pressure_full_us},
+};
+
 // The group as a whole at one moment. No process: its stamp has pid 0.
 struct GroupSample {
   Stamp stamp;
@@ -313,29 +331,15 @@ struct LeftOut {
   std::string exe;
 };
 
-// The Go runtime's own books (golang/books.h says what each is and when it is empty).
-struct GoHeap {
-  std::optional<std::uint64_t> heap_sys_bytes;
-  std::optional<std::uint64_t> heap_inuse_bytes;
-  std::optional<std::uint64_t> heap_idle_bytes;
-  std::optional<std::uint64_t> heap_released_bytes;
-  std::optional<std::uint64_t> stack_inuse_bytes;
-  std::optional<std::uint64_t> next_gc_bytes;
-  std::optional<std::uint64_t> num_gc;
-  std::optional<std::uint64_t> pause_total_ns;
-  std::optional<std::uint64_t> mallocs;
-  std::optional<std::uint64_t> frees;
-  std::optional<std::uint64_t> mapped_ready_bytes;
-  std::optional<std::uint64_t> memory_limit_bytes;
-  std::optional<std::int64_t> gc_percent;
-  std::optional<std::uint64_t> metadata_sys_bytes;
-  std::optional<std::uint64_t> gc_work_inuse_bytes;
-};
-
 // What a page walk found of one kind of private anonymous mapping.
 struct ResidentIn {
   std::optional<std::uint64_t> resident_bytes;
   std::optional<std::uint64_t> lazyfree_bytes;
+};
+
+inline constexpr std::tuple kResidentInFields{
+    Field{"resident_bytes", &ResidentIn::resident_bytes},
+    Field{"lazyfree_bytes", &ResidentIn::lazyfree_bytes},
 };
 
 // The memory of one process at one moment; nothing is 0 because it is unknown.
@@ -357,6 +361,25 @@ struct Sample {
     ResidentIn malloc_heap;  // brk
   } anon;
 };
+
+// Its own; those of its parts stand in their tables.
+inline constexpr std::tuple kSampleFields{
+    Field{"rss_bytes", &Sample::rss_bytes},           Field{"rss_anon_bytes", &Sample::rss_anon_bytes},
+    Field{"rss_file_bytes", &Sample::rss_file_bytes}, Field{"rss_shmem_bytes", &Sample::rss_shmem_bytes},
+    Field{"swap_bytes", &Sample::swap_bytes},         Field{"page_tables_bytes", &Sample::page_tables_bytes},
+    Field{"lazyfree_bytes", &Sample::lazyfree_bytes}, Field{"anon_huge_bytes", &Sample::anon_huge_bytes},
+};
+
+// Calls f(prefix, name, value) for every number of a sample: prefix and name together are
+// what it is called in a recording and in samples.csv.
+template <class S, class F>
+void for_each_sample_value(S& sample, F&& f) {
+  for_each_value(kSampleFields, sample, "", f);
+  for_each_value(kGroupChargeFields, sample.group, "cgroup_", f);
+  for_each_value(kGoHeapFields, sample.go, "go_", f);
+  for_each_value(kResidentInFields, sample.anon.go_arenas, "go_arenas_", f);
+  for_each_value(kResidentInFields, sample.anon.malloc_heap, "malloc_heap_", f);
+}
 
 // A stack's addresses as text, leaf first, ';' between, and what they say about why the
 // call was made. Both are empty if it is too late to look: the process is gone, or runs

@@ -1,15 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "model/group_sums.h"
 
-#include <array>
 #include <optional>
 
 namespace madvtrace {
 namespace {
-
-constexpr std::array kAdded{&Sample::rss_bytes,       &Sample::rss_anon_bytes, &Sample::rss_file_bytes,
-                            &Sample::rss_shmem_bytes, &Sample::swap_bytes,     &Sample::page_tables_bytes,
-                            &Sample::lazyfree_bytes,  &Sample::anon_huge_bytes};
 
 // What is unknown stays so. Wraps: no real trace comes near.
 void add_to(std::optional<std::uint64_t>& sum, const std::optional<std::uint64_t>& part) {
@@ -21,7 +16,7 @@ void add_to(std::optional<std::uint64_t>& sum, const std::optional<std::uint64_t
 void GroupSums::add(const SampleRow& row) {
   SampleRow& kept = rows_[row.pid];
   kept.pending_bytes = row.pending_bytes;
-  for (const auto member : kAdded) kept.sample.*member = row.sample.*member;
+  for_each_field(kSampleFields, [&](const auto& field) { kept.sample.*field.member = row.sample.*field.member; });
 }
 
 SampleRow GroupSums::take() {
@@ -32,7 +27,8 @@ SampleRow GroupSums::take() {
       sum = row;
     } else {
       add_to(sum.pending_bytes, row.pending_bytes);
-      for (const auto member : kAdded) add_to(sum.sample.*member, row.sample.*member);
+      for_each_field(kSampleFields,
+                     [&](const auto& field) { add_to(sum.sample.*field.member, row.sample.*field.member); });
     }
     first = false;
   }

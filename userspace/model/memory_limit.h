@@ -12,13 +12,12 @@
 #pragma once
 
 #include <cstdint>
-#include <limits>
 #include <optional>
+
+#include "base/go_heap.h"
 
 namespace madvtrace {
 
-// What the runtime has for "no limit".
-inline constexpr std::uint64_t kNoGoMemoryLimit = std::numeric_limits<std::int64_t>::max();
 inline constexpr std::uint64_t kNearLimitPercent = 90;
 
 // False if either is not known: nothing then speaks for the limit.

@@ -18,7 +18,9 @@
 
 #include <cstdint>
 #include <optional>
+#include <tuple>
 
+#include "base/field.h"
 #include "model/event.h"
 
 namespace madvtrace {
@@ -34,6 +36,13 @@ struct Waterfall {
   std::uint64_t file_bytes = 0;                   // the binary, mapped files, shared memory
   std::uint64_t other_anon_bytes = 0;             // C libraries, the program's own mappings, variables
   std::int64_t unexplained_bytes = 0;             // may be negative: the parts above are more than RSS
+};
+
+inline constexpr std::tuple kWaterfallFields{
+    Field{"heap_inuse_bytes", &Waterfall::heap_inuse_bytes}, Field{"heap_idle_bytes", &Waterfall::heap_idle_bytes},
+    Field{"lazyfree_bytes", &Waterfall::lazyfree_bytes},     Field{"stacks_bytes", &Waterfall::stacks_bytes},
+    Field{"runtime_bytes", &Waterfall::runtime_bytes},       Field{"file_backed_bytes", &Waterfall::file_bytes},
+    Field{"other_anon_bytes", &Waterfall::other_anon_bytes}, Field{"unexplained_bytes", &Waterfall::unexplained_bytes},
 };
 
 // Nothing if the sample does not even say how RSS divides into anonymous memory and files.

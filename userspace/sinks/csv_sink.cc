@@ -18,10 +18,11 @@ Status CsvSink::create(std::optional<OutputFile>& file, const char* name, std::s
 Result<CsvSink> CsvSink::in_directory(const std::string& directory) {
   CsvSink sink;
   sink.directory_ = directory;
-  const Status created = sink.create(sink.events_, "events.csv", kEventsHeader)
-                             .and_then([&] { return sink.create(sink.releases_, "releases.csv", kReleasesHeader); })
-                             .and_then([&] { return sink.create(sink.samples_, "samples.csv", kSamplesHeader); })
-                             .and_then([&] { return sink.create(sink.stacks_, "stacks.csv", kStacksHeader); });
+  const Status created =
+      sink.create(sink.events_, "events.csv", header_line<CallRow>())
+          .and_then([&] { return sink.create(sink.releases_, "releases.csv", header_line<ReleaseRow>()); })
+          .and_then([&] { return sink.create(sink.samples_, "samples.csv", header_line<SampleRow>()); })
+          .and_then([&] { return sink.create(sink.stacks_, "stacks.csv", header_line<StackRow>()); });
   if (!created) return tl::unexpected(created.error());
   return sink;
 }
@@ -30,19 +31,19 @@ CsvSink CsvSink::one_table(CsvTable table, OutputFile file) {
   CsvSink sink;
   switch (table) {
     case CsvTable::kEvents:
-      file.append(kEventsHeader);
+      file.append(header_line<CallRow>());
       sink.events_.emplace(std::move(file));
       break;
     case CsvTable::kReleases:
-      file.append(kReleasesHeader);
+      file.append(header_line<ReleaseRow>());
       sink.releases_.emplace(std::move(file));
       break;
     case CsvTable::kSamples:
-      file.append(kSamplesHeader);
+      file.append(header_line<SampleRow>());
       sink.samples_.emplace(std::move(file));
       break;
     case CsvTable::kRssChanges:
-      file.append(kRssChangesHeader);
+      file.append(header_line<RssRow>());
       sink.rss_changes_.emplace(std::move(file));
       break;
   }
@@ -65,7 +66,7 @@ void CsvSink::on_stack(const StackRow& row) { write(stacks_, row); }
 // Only a trace with --exact has such rows, and only it has the file.
 void CsvSink::on_rss(const RssRow& row) {
   if (!rss_changes_ && !directory_.empty() && created_) {
-    created_ = create(rss_changes_, "rss_changes.csv", kRssChangesHeader).map_error([](const Error& error) {
+    created_ = create(rss_changes_, "rss_changes.csv", header_line<RssRow>()).map_error([](const Error& error) {
       return Error{ExitCode::kFailed, error.message};
     });
   }

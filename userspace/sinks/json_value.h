@@ -2,6 +2,7 @@
 // Values as summary.json has them: null is "unknown".
 #pragma once
 
+#include <concepts>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
@@ -11,6 +12,11 @@ namespace madvtrace {
 template <class T>
 nlohmann::ordered_json or_null(const std::optional<T>& value) {
   return value ? nlohmann::ordered_json(*value) : nlohmann::ordered_json(nullptr);
+}
+
+template <std::integral T>
+nlohmann::ordered_json or_null(T value) {
+  return value;
 }
 
 inline nlohmann::ordered_json or_null(const std::string& text) {

@@ -71,21 +71,21 @@ Json delays_json(const DelaysByKind& delays) {
   return list;
 }
 
-Json charge_json(const GroupCharge& charge) {
-  return {{"usage_bytes", or_null(charge.usage_bytes)},
-          {"working_set_bytes", or_null(charge.working_set_bytes)},
-          {"inactive_file_bytes", or_null(charge.inactive_file_bytes)},
-          {"limit_bytes", or_null(charge.limit_bytes)},
-          {"deferred_split_bytes", or_null(charge.deferred_split_bytes)}};
+// Each member of a table by its name; null is unknown.
+template <class Fields, class T>
+Json fields_json(const Fields& fields, const T& object) {
+  Json json;
+  for_each_value(fields, object, "", [&](std::string_view, std::string_view name, const auto& value) {
+    json[std::string(name)] = or_null(value);
+  });
+  return json;
 }
+
+Json charge_json(const GroupCharge& charge) { return fields_json(kGroupChargeFields, charge); }
 
 Json waterfall_json(const ProcessTotals& process) {
   const auto parts = process.last_sample ? waterfall_of(*process.last_sample) : std::nullopt;
-  if (!parts) return nullptr;
-  return {{"heap_inuse_bytes", or_null(parts->heap_inuse_bytes)}, {"heap_idle_bytes", or_null(parts->heap_idle_bytes)},
-          {"lazyfree_bytes", or_null(parts->lazyfree_bytes)},     {"stacks_bytes", or_null(parts->stacks_bytes)},
-          {"runtime_bytes", or_null(parts->runtime_bytes)},       {"file_backed_bytes", parts->file_bytes},
-          {"other_anon_bytes", parts->other_anon_bytes},          {"unexplained_bytes", parts->unexplained_bytes}};
+  return parts ? fields_json(kWaterfallFields, *parts) : Json(nullptr);
 }
 
 Json go_side_json(const GoSide& side) {
@@ -169,11 +169,7 @@ Json group_json(const RunTotals& totals) {
   json["rss_at_end_bytes"] = or_null(sums(group.last_sample).rss_bytes);
   json["lazyfree_at_end_bytes"] = or_null(sums(group.last_sample).lazyfree_bytes);
   json["pending_bytes"] = or_null(group.last_sample ? group.last_sample->pending_bytes : std::nullopt);
-  json["oom_kills"] = or_null(group.growth.oom_kills);
-  json["high_events"] = or_null(group.growth.high_events);
-  json["max_events"] = or_null(group.growth.max_events);
-  json["pressure_some_us"] = or_null(group.growth.pressure_some_us);
-  json["pressure_full_us"] = or_null(group.growth.pressure_full_us);
+  json.update(fields_json(kGroupCountsFields, group.growth));
   json["processes_at_end"] = or_null(group.processes);
   json["processes_followed"] = std::count_if(totals.processes.begin(), totals.processes.end(),
                                              [](const ProcessTotals& process) { return !process.outside_group; });

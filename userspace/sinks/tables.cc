@@ -1,141 +1,146 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sinks/tables.h"
 
+#include <string_view>
+#include <tuple>
+
 #include "model/names.h"
-#include "model/waterfall.h"
 #include "sinks/csv_field.h"
+#include "sinks/sample_columns.h"
 
 namespace madvtrace {
 namespace {
 
 std::optional<std::uint32_t> or_none(std::uint32_t pid) { return pid == 0 ? std::nullopt : std::optional(pid); }
 
-void append_parts(CsvLine& line, const std::optional<Waterfall>& parts) {
-  constexpr int kParts = 8;
-  for (int i = 0; !parts && i < kParts; ++i) line.empty();
-  if (!parts) return;
-  line.number(parts->heap_inuse_bytes);
-  line.number(parts->heap_idle_bytes);
-  line.number(parts->lazyfree_bytes);
-  line.number(parts->stacks_bytes);
-  line.number(parts->runtime_bytes);
-  line.number(parts->file_bytes);
-  line.number(parts->other_anon_bytes);
-  line.number(parts->unexplained_bytes);
+// A column is its name and what it writes of a row: `write(line, row)` adds one field.
+template <class Write>
+struct Column {
+  std::string_view name;
+  Write write;
+};
+template <class Write>
+Column(const char*, Write) -> Column<Write>;
+
+// The columns that are a member of the row, written as CsvLine writes its type.
+template <class Row, class Value>
+constexpr auto number(const char* name, Value Row::*member) {
+  return Column{name, [member](CsvLine& line, const Row& row) { line.number(row.*member); }};
 }
+
+template <class Columns>
+std::string header_of(const Columns& columns) {
+  std::string header;
+  std::apply([&](const auto&... column) { (header.append(column.name).append(1, ','), ...); }, columns);
+  header.back() = '\n';
+  return header;
+}
+
+template <class Columns, class Row>
+void append(std::string& out, const Columns& columns, const Row& row) {
+  CsvLine line(out);
+  std::apply([&](const auto&... column) { (column.write(line, row), ...); }, columns);
+  line.end();
+}
+
+constexpr std::tuple kCallColumns{
+    number("ts_ns", &CallRow::ts_ns),
+    number("mono_ns", &CallRow::mono_ns),
+    Column{"pid", [](CsvLine& line, const CallRow& row) { line.number(or_none(row.pid)); }},
+    Column{"tid", [](CsvLine& line, const CallRow& row) { line.number(or_none(row.tid)); }},
+    Column{"comm", [](CsvLine& line, const CallRow& row) { line.text(comm_text(row.comm)); }},
+    number("cgroup_id", &CallRow::cgroup_id),
+    Column{"call", [](CsvLine& line, const CallRow& row) { line.plain(call_name(row.call)); }},
+    Column{"advice", [](CsvLine& line, const CallRow& row) { line.plain(row.advice ? advice_name(*row.advice) : ""); }},
+    Column{"addr", [](CsvLine& line, const CallRow& row) { line.hex(row.addr); }},
+    number("len_bytes", &CallRow::len_bytes),
+    number("ret", &CallRow::ret),
+    number("dur_ns", &CallRow::dur_ns),
+    number("resident_bytes", &CallRow::resident_bytes),
+    number("lazyfree_bytes", &CallRow::lazyfree_bytes),
+    number("swap_bytes", &CallRow::swap_bytes),
+    number("rss_delta_bytes", &CallRow::rss_delta_bytes),
+    Column{"quality",
+           [](CsvLine& line, const CallRow& row) { line.plain(row.quality ? quality_name(*row.quality) : ""); }},
+    Column{"cause", [](CsvLine& line, const CallRow& row) { line.plain(row.cause ? cause_name(*row.cause) : ""); }},
+    number("stack_id", &CallRow::stack_id),
+};
+
+constexpr std::tuple kReleaseColumns{
+    number("release_id", &ReleaseRow::release_id),
+    number("pid", &ReleaseRow::pid),
+    number("tid", &ReleaseRow::tid),
+    Column{"call", [](CsvLine& line, const ReleaseRow& row) { line.plain(call_name(row.call)); }},
+    Column{"advice",
+           [](CsvLine& line, const ReleaseRow& row) { line.plain(row.advice ? advice_name(*row.advice) : ""); }},
+    Column{"addr", [](CsvLine& line, const ReleaseRow& row) { line.hex(row.range.begin); }},
+    Column{"len_bytes", [](CsvLine& line, const ReleaseRow& row) { line.number(row.range.bytes()); }},
+    number("resident_bytes", &ReleaseRow::resident_bytes),
+    number("released_ts_ns", &ReleaseRow::released_ts_ns),
+    Column{"stage", [](CsvLine& line, const ReleaseRow& row) { line.plain(is_return(row.fate) ? "return" : "leave"); }},
+    Column{"fate", [](CsvLine& line, const ReleaseRow& row) { line.plain(fate_name(row.fate)); }},
+    number("bytes", &ReleaseRow::bytes),
+    number("delay_min_ns", &ReleaseRow::delay_min_ns),
+    number("delay_max_ns", &ReleaseRow::delay_max_ns),
+    Column{"by", [](CsvLine& line, const ReleaseRow& row) { line.plain(row.by ? reclaimer_name(*row.by) : ""); }},
+    Column{"quality", [](CsvLine& line, const ReleaseRow& row) { line.plain(quality_name(row.quality)); }},
+    Column{"cause", [](CsvLine& line, const ReleaseRow& row) { line.plain(row.cause ? cause_name(*row.cause) : ""); }},
+    number("stack_id", &ReleaseRow::stack_id),
+};
+
+constexpr std::tuple kStackColumns{
+    number("stack_id", &StackRow::stack_id),
+    Column{"frames", [](CsvLine& line, const StackRow& row) { line.text(row.frames); }},
+};
+
+constexpr std::tuple kRssColumns{
+    number("ts_ns", &RssRow::ts_ns),
+    number("mono_ns", &RssRow::mono_ns),
+    number("pid", &RssRow::pid),
+    Column{"cause", [](CsvLine& line, const RssRow& row) { line.plain(rss_cause_name(row.cause)); }},
+    Column{"by", [](CsvLine& line, const RssRow& row) { line.plain(row.by ? reclaimer_name(*row.by) : ""); }},
+    number("gained_bytes", &RssRow::gained_bytes),
+    number("lost_bytes", &RssRow::lost_bytes),
+    Column{"rss_delta_bytes", [](CsvLine& line, const RssRow& row) { line.number(row.rss_delta_bytes()); }},
+    number("anon_delta_bytes", &RssRow::anon_delta_bytes),
+    number("file_delta_bytes", &RssRow::file_delta_bytes),
+    number("shmem_delta_bytes", &RssRow::shmem_delta_bytes),
+    number("swap_delta_bytes", &RssRow::swap_delta_bytes),
+    Column{"quality", [](CsvLine& line, const RssRow& row) { line.plain(quality_name(row.quality)); }},
+};
 
 }  // namespace
 
-void append_line(std::string& out, const CallRow& row) {
-  CsvLine line(out);
-  line.number(row.ts_ns);
-  line.number(row.mono_ns);
-  line.number(or_none(row.pid));
-  line.number(or_none(row.tid));
-  line.text(comm_text(row.comm));
-  line.number(row.cgroup_id);
-  line.plain(call_name(row.call));
-  line.plain(row.advice ? advice_name(*row.advice) : "");
-  line.hex(row.addr);
-  line.number(row.len_bytes);
-  line.number(row.ret);
-  line.number(row.dur_ns);
-  line.number(row.resident_bytes);
-  line.number(row.lazyfree_bytes);
-  line.number(row.swap_bytes);
-  line.number(row.rss_delta_bytes);
-  line.plain(row.quality ? quality_name(*row.quality) : "");
-  line.plain(row.cause ? cause_name(*row.cause) : "");
-  line.number(row.stack_id);
-  line.end();
+template <>
+const std::string& header_line<CallRow>() {
+  static const std::string kHeader = header_of(kCallColumns);
+  return kHeader;
+}
+template <>
+const std::string& header_line<ReleaseRow>() {
+  static const std::string kHeader = header_of(kReleaseColumns);
+  return kHeader;
+}
+template <>
+const std::string& header_line<SampleRow>() {
+  static const std::string kHeader(sample_columns());
+  return kHeader;
+}
+template <>
+const std::string& header_line<StackRow>() {
+  static const std::string kHeader = header_of(kStackColumns);
+  return kHeader;
+}
+template <>
+const std::string& header_line<RssRow>() {
+  static const std::string kHeader = header_of(kRssColumns);
+  return kHeader;
 }
 
-void append_line(std::string& out, const ReleaseRow& row) {
-  CsvLine line(out);
-  line.number(row.release_id);
-  line.number(row.pid);
-  line.number(row.tid);
-  line.plain(call_name(row.call));
-  line.plain(row.advice ? advice_name(*row.advice) : "");
-  line.hex(row.range.begin);
-  line.number(row.range.bytes());
-  line.number(row.resident_bytes);
-  line.number(row.released_ts_ns);
-  line.plain(is_return(row.fate) ? "return" : "leave");
-  line.plain(fate_name(row.fate));
-  line.number(row.bytes);
-  line.number(row.delay_min_ns);
-  line.number(row.delay_max_ns);
-  line.plain(row.by ? reclaimer_name(*row.by) : "");
-  line.plain(quality_name(row.quality));
-  line.plain(row.cause ? cause_name(*row.cause) : "");
-  line.number(row.stack_id);
-  line.end();
-}
-
-void append_line(std::string& out, const SampleRow& row) {
-  const Sample& sample = row.sample;
-  CsvLine line(out);
-  line.number(row.ts_ns);
-  line.number(row.mono_ns);
-  line.number(or_none(row.pid));
-  line.number(sample.rss_bytes);
-  line.number(sample.rss_anon_bytes);
-  line.number(sample.rss_file_bytes);
-  line.number(sample.rss_shmem_bytes);
-  line.number(sample.swap_bytes);
-  line.number(sample.lazyfree_bytes);
-  line.number(row.pending_bytes);
-  line.number(sample.page_tables_bytes);
-  line.number(sample.anon_huge_bytes);
-  line.number(sample.group.usage_bytes);
-  line.number(sample.group.working_set_bytes);
-  line.number(sample.group.inactive_file_bytes);
-  line.number(sample.group.limit_bytes);
-  const GoHeap& go = sample.go;
-  line.number(go.heap_sys_bytes);
-  line.number(go.heap_inuse_bytes);
-  line.number(go.heap_idle_bytes);
-  line.number(go.heap_released_bytes);
-  line.number(go.stack_inuse_bytes);
-  line.number(go.next_gc_bytes);
-  line.number(go.num_gc);
-  line.number(go.pause_total_ns);
-  line.number(go.mallocs);
-  line.number(go.frees);
-  line.number(sample.group.deferred_split_bytes);
-  line.number(go.mapped_ready_bytes);
-  line.number(go.memory_limit_bytes);
-  line.number(go.gc_percent);
-  line.number(go.metadata_sys_bytes);
-  // The sums of a group do not say what they are made of.
-  append_parts(line, row.pid == 0 ? std::nullopt : waterfall_of(sample));
-  line.end();
-}
-
-void append_line(std::string& out, const StackRow& row) {
-  CsvLine line(out);
-  line.number(row.stack_id);
-  line.text(row.frames);
-  line.end();
-}
-
-void append_line(std::string& out, const RssRow& row) {
-  CsvLine line(out);
-  line.number(row.ts_ns);
-  line.number(row.mono_ns);
-  line.number(row.pid);
-  line.plain(rss_cause_name(row.cause));
-  line.plain(row.by ? reclaimer_name(*row.by) : "");
-  line.number(row.gained_bytes);
-  line.number(row.lost_bytes);
-  line.number(row.rss_delta_bytes());
-  line.number(row.anon_delta_bytes);
-  line.number(row.file_delta_bytes);
-  line.number(row.shmem_delta_bytes);
-  line.number(row.swap_delta_bytes);
-  line.plain(quality_name(row.quality));
-  line.end();
-}
+void append_line(std::string& out, const CallRow& row) { append(out, kCallColumns, row); }
+void append_line(std::string& out, const ReleaseRow& row) { append(out, kReleaseColumns, row); }
+void append_line(std::string& out, const SampleRow& row) { append_sample_line(out, row); }
+void append_line(std::string& out, const StackRow& row) { append(out, kStackColumns, row); }
+void append_line(std::string& out, const RssRow& row) { append(out, kRssColumns, row); }
 
 }  // namespace madvtrace

@@ -3,6 +3,7 @@
 
 #include <cstring>
 #include <nlohmann/json.hpp>
+#include <string_view>
 #include <type_traits>
 
 #include "bpf/records.h"
@@ -18,12 +19,11 @@ void put(Json& json, const char* name, const std::optional<std::uint64_t>& value
   if (value) json[name] = *value;
 }
 
-void put(Json& json, const GroupCharge& charge) {
-  put(json, "cgroup_usage_bytes", charge.usage_bytes);
-  put(json, "cgroup_working_set_bytes", charge.working_set_bytes);
-  put(json, "cgroup_inactive_file_bytes", charge.inactive_file_bytes);
-  put(json, "cgroup_limit_bytes", charge.limit_bytes);
-  put(json, "cgroup_deferred_split_bytes", charge.deferred_split_bytes);
+// What is unknown has no member.
+constexpr auto putting_into(Json& json) {
+  return [&json](std::string_view prefix, std::string_view name, const auto& value) {
+    if (value) json[std::string(prefix).append(name)] = *value;
+  };
 }
 
 struct Body {
@@ -66,35 +66,8 @@ Body body_of(const ProcessInfo& e) {
 
 Body body_of(const Sample& e) {
   Json json = Json::object();
-  put(json, "rss_bytes", e.rss_bytes);
-  put(json, "rss_anon_bytes", e.rss_anon_bytes);
-  put(json, "rss_file_bytes", e.rss_file_bytes);
-  put(json, "rss_shmem_bytes", e.rss_shmem_bytes);
-  put(json, "swap_bytes", e.swap_bytes);
-  put(json, "page_tables_bytes", e.page_tables_bytes);
-  put(json, "lazyfree_bytes", e.lazyfree_bytes);
-  put(json, "anon_huge_bytes", e.anon_huge_bytes);
-  put(json, e.group);
-  put(json, "go_heap_sys_bytes", e.go.heap_sys_bytes);
-  put(json, "go_heap_inuse_bytes", e.go.heap_inuse_bytes);
-  put(json, "go_heap_idle_bytes", e.go.heap_idle_bytes);
-  put(json, "go_heap_released_bytes", e.go.heap_released_bytes);
-  put(json, "go_stack_inuse_bytes", e.go.stack_inuse_bytes);
-  put(json, "go_next_gc_bytes", e.go.next_gc_bytes);
-  put(json, "go_num_gc", e.go.num_gc);
-  put(json, "go_pause_total_ns", e.go.pause_total_ns);
-  put(json, "go_mallocs", e.go.mallocs);
-  put(json, "go_frees", e.go.frees);
-  put(json, "go_mapped_ready_bytes", e.go.mapped_ready_bytes);
-  put(json, "go_memory_limit_bytes", e.go.memory_limit_bytes);
-  if (e.go.gc_percent) json["go_gc_percent"] = *e.go.gc_percent;
-  put(json, "go_metadata_sys_bytes", e.go.metadata_sys_bytes);
-  put(json, "go_gc_work_inuse_bytes", e.go.gc_work_inuse_bytes);
+  for_each_sample_value(e, putting_into(json));
   if (!e.go_dropped.empty()) json["go_dropped"] = e.go_dropped;
-  put(json, "go_arenas_resident_bytes", e.anon.go_arenas.resident_bytes);
-  put(json, "go_arenas_lazyfree_bytes", e.anon.go_arenas.lazyfree_bytes);
-  put(json, "malloc_heap_resident_bytes", e.anon.malloc_heap.resident_bytes);
-  put(json, "malloc_heap_lazyfree_bytes", e.anon.malloc_heap.lazyfree_bytes);
   return {CollectorKind::kSample, e.stamp, std::move(json)};
 }
 
@@ -134,12 +107,8 @@ Body body_of(const GroupInfo& e) {
 
 Body body_of(const GroupSample& e) {
   Json json = Json::object();
-  put(json, e.charge);
-  put(json, "oom_kills", e.counts.oom_kills);
-  put(json, "high_events", e.counts.high_events);
-  put(json, "max_events", e.counts.max_events);
-  put(json, "pressure_some_us", e.counts.pressure_some_us);
-  put(json, "pressure_full_us", e.counts.pressure_full_us);
+  for_each_value(kGroupChargeFields, e.charge, "cgroup_", putting_into(json));
+  for_each_value(kGroupCountsFields, e.counts, "", putting_into(json));
   put(json, "processes", e.processes);
   return {CollectorKind::kGroupSample, e.stamp, std::move(json)};
 }
@@ -158,12 +127,6 @@ std::uint64_t get_u64(const Json& json, const char* name) {
 std::int64_t get_i64(const Json& json, const char* name) {
   const auto found = json.find(name);
   return found != json.end() && found->is_number_integer() ? found->get<std::int64_t>() : 0;
-}
-
-std::optional<std::uint64_t> get_optional(const Json& json, const char* name) {
-  const auto found = json.find(name);
-  if (found == json.end() || !found->is_number_unsigned()) return std::nullopt;
-  return found->get<std::uint64_t>();
 }
 
 std::string get_text(const Json& json, const char* name) {
@@ -191,50 +154,40 @@ std::vector<std::string> get_text_list(const Json& json, const char* name) {
   return list;
 }
 
-GoHeap go_heap_of(const Json& json) {
-  GoHeap heap{.heap_sys_bytes = get_optional(json, "go_heap_sys_bytes"),
-              .heap_inuse_bytes = get_optional(json, "go_heap_inuse_bytes"),
-              .heap_idle_bytes = get_optional(json, "go_heap_idle_bytes"),
-              .heap_released_bytes = get_optional(json, "go_heap_released_bytes"),
-              .stack_inuse_bytes = get_optional(json, "go_stack_inuse_bytes"),
-              .next_gc_bytes = get_optional(json, "go_next_gc_bytes"),
-              .num_gc = get_optional(json, "go_num_gc"),
-              .pause_total_ns = get_optional(json, "go_pause_total_ns"),
-              .mallocs = get_optional(json, "go_mallocs"),
-              .frees = get_optional(json, "go_frees"),
-              .mapped_ready_bytes = get_optional(json, "go_mapped_ready_bytes"),
-              .memory_limit_bytes = get_optional(json, "go_memory_limit_bytes"),
-              .metadata_sys_bytes = get_optional(json, "go_metadata_sys_bytes"),
-              .gc_work_inuse_bytes = get_optional(json, "go_gc_work_inuse_bytes")};
-  if (json.contains("go_gc_percent")) heap.gc_percent = get_i64(json, "go_gc_percent");
-  return heap;
+void take(const Json& json, const std::string& name, std::optional<std::uint64_t>& value) {
+  const auto found = json.find(name);
+  if (found != json.end() && found->is_number_unsigned()) value = found->get<std::uint64_t>();
 }
 
-GroupCharge charge_of(const Json& json) {
-  return {.usage_bytes = get_optional(json, "cgroup_usage_bytes"),
-          .working_set_bytes = get_optional(json, "cgroup_working_set_bytes"),
-          .inactive_file_bytes = get_optional(json, "cgroup_inactive_file_bytes"),
-          .limit_bytes = get_optional(json, "cgroup_limit_bytes"),
-          .deferred_split_bytes = get_optional(json, "cgroup_deferred_split_bytes")};
+void take(const Json& json, const std::string& name, std::optional<std::int64_t>& value) {
+  const auto found = json.find(name);
+  if (found != json.end() && found->is_number_integer()) value = found->get<std::int64_t>();
+}
+
+std::optional<std::uint64_t> get_optional(const Json& json, const char* name) {
+  std::optional<std::uint64_t> value;
+  take(json, name, value);
+  return value;
+}
+
+constexpr auto taking_from(const Json& json) {
+  return [&json](std::string_view prefix, std::string_view name, auto& value) {
+    take(json, std::string(prefix).append(name), value);
+  };
 }
 
 Sample sample_of(const Stamp& stamp, const Json& json) {
-  return {.stamp = stamp,
-          .rss_bytes = get_optional(json, "rss_bytes"),
-          .rss_anon_bytes = get_optional(json, "rss_anon_bytes"),
-          .rss_file_bytes = get_optional(json, "rss_file_bytes"),
-          .rss_shmem_bytes = get_optional(json, "rss_shmem_bytes"),
-          .swap_bytes = get_optional(json, "swap_bytes"),
-          .page_tables_bytes = get_optional(json, "page_tables_bytes"),
-          .lazyfree_bytes = get_optional(json, "lazyfree_bytes"),
-          .anon_huge_bytes = get_optional(json, "anon_huge_bytes"),
-          .group = charge_of(json),
-          .go = go_heap_of(json),
-          .go_dropped = get_text(json, "go_dropped"),
-          .anon = {.go_arenas = {.resident_bytes = get_optional(json, "go_arenas_resident_bytes"),
-                                 .lazyfree_bytes = get_optional(json, "go_arenas_lazyfree_bytes")},
-                   .malloc_heap = {.resident_bytes = get_optional(json, "malloc_heap_resident_bytes"),
-                                   .lazyfree_bytes = get_optional(json, "malloc_heap_lazyfree_bytes")}}};
+  Sample sample{.stamp = stamp, .go_dropped = get_text(json, "go_dropped")};
+  for_each_sample_value(sample, taking_from(json));
+  return sample;
+}
+
+GroupSample group_sample_of(const Stamp& stamp, const Json& json) {
+  GroupSample sample{.stamp = stamp};
+  for_each_value(kGroupChargeFields, sample.charge, "cgroup_", taking_from(json));
+  for_each_value(kGroupCountsFields, sample.counts, "", taking_from(json));
+  take(json, "processes", sample.processes);
+  return sample;
 }
 
 GoProgram go_program_of(const Json& json) {
@@ -306,14 +259,7 @@ std::optional<Event> event_of(CollectorKind kind, const Stamp& stamp, const Json
                        .container_name = get_text(json, "container_name"),
                        .go_only = get_u64(json, "go_only") != 0};
     case CollectorKind::kGroupSample:
-      return GroupSample{.stamp = stamp,
-                         .charge = charge_of(json),
-                         .counts = {.oom_kills = get_optional(json, "oom_kills"),
-                                    .high_events = get_optional(json, "high_events"),
-                                    .max_events = get_optional(json, "max_events"),
-                                    .pressure_some_us = get_optional(json, "pressure_some_us"),
-                                    .pressure_full_us = get_optional(json, "pressure_full_us")},
-                         .processes = get_optional(json, "processes")};
+      return group_sample_of(stamp, json);
     case CollectorKind::kLeftOut:
       return LeftOut{.stamp = stamp,
                      .start_utc_ns = get_u64(json, "start_utc_ns"),
