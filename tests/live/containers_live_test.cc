@@ -170,7 +170,7 @@ TEST_F(ContainersTest, BooksAreWhatTheFilesSay) {
   ASSERT_HAS_VALUE(memory);
   EXPECT_EQ(std::to_string(memory->usage_bytes.value_or(0)) + "\n", after);
   EXPECT_EQ(memory->limit_bytes, kLimitBytes);
-  EXPECT_EQ(memory->effective_limit_bytes, kLimitBytes);
+  EXPECT_EQ(memory->limit_bytes, kLimitBytes);
   EXPECT_EQ(memory->oom_kills, 1U);
   ASSERT_TRUE(memory->usage_bytes && memory->inactive_file_bytes && memory->active_file_bytes);
   ASSERT_TRUE(memory->working_set_bytes && memory->anon_bytes);
@@ -204,7 +204,7 @@ TEST_F(ContainersTest, TheLimitOfAPodIsItsContainersToo) {
   const auto memory = reader->read();
   ASSERT_HAS_VALUE(memory);
   EXPECT_EQ(memory->limit_bytes, kLimitBytes);
-  EXPECT_EQ(memory->effective_limit_bytes, kLimitBytes / 2);
+  EXPECT_EQ(memory->limit_bytes, kLimitBytes / 2);
 }
 
 }  // namespace

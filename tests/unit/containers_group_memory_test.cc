@@ -122,8 +122,8 @@ TEST(GroupMemory, OfV1) {
   EXPECT_EQ(memory.active_file_bytes, kMiB);
   EXPECT_EQ(memory.inactive_file_bytes, 12 * kMiB);
   EXPECT_EQ(memory.working_set_bytes, 28 * kMiB);
-  EXPECT_EQ(memory.limit_bytes, 96 * kMiB);
-  EXPECT_EQ(memory.effective_limit_bytes, 64 * kMiB);
+  EXPECT_EQ(memory.own_limit_bytes, 96 * kMiB);
+  EXPECT_EQ(memory.limit_bytes, 64 * kMiB);
   EXPECT_EQ(memory.oom_kills, 3U);
   EXPECT_EQ(memory.high_events, std::nullopt);
   EXPECT_EQ(memory.max_events, std::nullopt);
@@ -138,8 +138,8 @@ TEST(GroupMemory, OfV2) {
   EXPECT_EQ(memory.active_file_bytes, kMiB);
   EXPECT_EQ(memory.inactive_file_bytes, 12 * kMiB);
   EXPECT_EQ(memory.working_set_bytes, 28 * kMiB);
-  EXPECT_EQ(memory.limit_bytes, 96 * kMiB);
-  EXPECT_EQ(memory.effective_limit_bytes, 64 * kMiB);
+  EXPECT_EQ(memory.own_limit_bytes, 96 * kMiB);
+  EXPECT_EQ(memory.limit_bytes, 64 * kMiB);
   EXPECT_EQ(memory.oom_kills, 3U);
   EXPECT_EQ(memory.high_events, 5U);
   EXPECT_EQ(memory.max_events, 7U);
@@ -150,20 +150,20 @@ TEST(GroupMemory, OfV2) {
 TEST(GroupMemory, NoLimitIsEmpty) {
   GroupMemory v1 = parse_group_memory(CgroupVersion::kV1, {.stat = "hierarchical_memory_limit 9223372036854771712\n",
                                                            .limit = "9223372036854771712\n"});
+  EXPECT_EQ(v1.own_limit_bytes, std::nullopt);
   EXPECT_EQ(v1.limit_bytes, std::nullopt);
-  EXPECT_EQ(v1.effective_limit_bytes, std::nullopt);
   v1 = parse_group_memory(CgroupVersion::kV1, {.stat = "hierarchical_memory_limit 9223372036854767616\n"});
-  EXPECT_EQ(v1.effective_limit_bytes, 9223372036854767616U);
+  EXPECT_EQ(v1.limit_bytes, 9223372036854767616U);
 
   GroupMemory v2 = parse_group_memory(CgroupVersion::kV2, {.limit = "max\n", .ancestor_limits = {"max\n", "max\n"}});
+  EXPECT_EQ(v2.own_limit_bytes, std::nullopt);
   EXPECT_EQ(v2.limit_bytes, std::nullopt);
-  EXPECT_EQ(v2.effective_limit_bytes, std::nullopt);
   v2 = parse_group_memory(CgroupVersion::kV2, {.limit = "max\n", .ancestor_limits = {"200\n", "max\n", "100\n"}});
-  EXPECT_EQ(v2.limit_bytes, std::nullopt);
-  EXPECT_EQ(v2.effective_limit_bytes, 100U);
+  EXPECT_EQ(v2.own_limit_bytes, std::nullopt);
+  EXPECT_EQ(v2.limit_bytes, 100U);
   // 0 is a limit.
   v2 = parse_group_memory(CgroupVersion::kV2, {.limit = "0\n", .ancestor_limits = {"200\n"}});
-  EXPECT_EQ(v2.effective_limit_bytes, 0U);
+  EXPECT_EQ(v2.limit_bytes, 0U);
 }
 
 TEST(GroupMemory, WorkingSetIsNotBelowZero) {
@@ -185,8 +185,8 @@ TEST(GroupMemory, UnknownIsEmpty) {
     EXPECT_EQ(memory.active_file_bytes, std::nullopt);
     EXPECT_EQ(memory.inactive_file_bytes, std::nullopt);
     EXPECT_EQ(memory.working_set_bytes, std::nullopt);
+    EXPECT_EQ(memory.own_limit_bytes, std::nullopt);
     EXPECT_EQ(memory.limit_bytes, std::nullopt);
-    EXPECT_EQ(memory.effective_limit_bytes, std::nullopt);
     EXPECT_EQ(memory.oom_kills, std::nullopt);
     EXPECT_EQ(memory.pressure_some_us, std::nullopt);
     EXPECT_EQ(memory.pressure_full_us, std::nullopt);

@@ -14,6 +14,7 @@
 
 #include "sinks/csv_field.h"
 #include "sinks/csv_sink.h"
+#include "sinks/sample_columns.h"
 #include "sinks/tables.h"
 #include "tests/support/temp_directory.h"
 
@@ -258,6 +259,7 @@ TEST(CsvTables, AChangeOfRssFillsItsColumns) {
 
 // Other programs read these by name.
 TEST(CsvTables, HeadersAreWhatTheyWere) {
+  EXPECT_TRUE(every_sample_column_is_known());
   EXPECT_EQ(header_line<CallRow>(),
             "ts_ns,mono_ns,pid,tid,comm,cgroup_id,call,advice,addr,len_bytes,ret,dur_ns,resident_bytes,lazyfree_bytes,"
             "swap_bytes,rss_delta_bytes,quality,cause,stack_id\n");

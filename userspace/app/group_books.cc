@@ -6,13 +6,6 @@
 #include "procfs/cgroup.h"
 
 namespace madvtrace {
-GroupCharge charge_from(const GroupMemory& memory) {
-  return {.usage_bytes = memory.usage_bytes,
-          .working_set_bytes = memory.working_set_bytes,
-          .inactive_file_bytes = memory.inactive_file_bytes,
-          .limit_bytes = memory.effective_limit_bytes,
-          .deferred_split_bytes = memory.deferred_split_bytes};
-}
 
 GroupBooks::GroupBooks(const ProcRoot& proc) : proc_(proc) {
   if (Result<std::vector<CgroupMount>> mounts = read_cgroup_mounts("")) mounts_ = std::move(*mounts);
@@ -39,7 +32,7 @@ GroupCharge GroupBooks::charge_of(std::uint32_t pid) {
   group.charge.emplace();
   if (!group.reader) return {};
   if (const auto memory = group.reader->read()) {
-    group.charge = charge_from(*memory);
+    group.charge = static_cast<const GroupCharge&>(*memory);
   } else {
     // Removed; the next interval looks whether there is another of this name.
     groups_.erase(found);

@@ -15,9 +15,6 @@
 
 namespace madvtrace {
 
-// Of it what samples have.
-GroupCharge charge_from(const GroupMemory& memory);
-
 class GroupBooks {
  public:
   // Where no cgroups are mounted, nothing is ever known.

@@ -8,7 +8,6 @@
 #include <cerrno>
 #include <utility>
 
-#include "app/group_books.h"
 #include "base/file_text.h"
 #include "containers/directories.h"
 #include "procfs/cgroup.h"
@@ -121,12 +120,8 @@ std::optional<GroupSample> GroupWatch::sample() {
     if (memory.error().gone) reader_.reset();
     return sample;
   }
-  sample.charge = charge_from(*memory);
-  sample.counts = {.oom_kills = memory->oom_kills,
-                   .high_events = memory->high_events,
-                   .max_events = memory->max_events,
-                   .pressure_some_us = memory->pressure_some_us,
-                   .pressure_full_us = memory->pressure_full_us};
+  sample.charge = static_cast<const GroupCharge&>(*memory);
+  sample.counts = static_cast<const GroupCounts&>(*memory);
   return sample;
 }
 

@@ -120,9 +120,9 @@ GroupMemory parse_group_memory(CgroupVersion version, const GroupMemoryText& tex
                             {"total_unevictable", &lines.unevictable},
                             {"total_cache", &lines.page_cache},
                             {"total_swapcached", &lines.swap_cached},
-                            {"hierarchical_memory_limit", &memory.effective_limit_bytes}});
-    memory.limit_bytes = v1_limit(whole_number(text.limit));
-    memory.effective_limit_bytes = v1_limit(memory.effective_limit_bytes);
+                            {"hierarchical_memory_limit", &memory.limit_bytes}});
+    memory.own_limit_bytes = v1_limit(whole_number(text.limit));
+    memory.limit_bytes = v1_limit(memory.limit_bytes);
   } else {
     take_values(text.stat, {{"anon", &memory.anon_bytes},
                             {"active_file", &memory.active_file_bytes},
@@ -133,9 +133,9 @@ GroupMemory parse_group_memory(CgroupVersion version, const GroupMemoryText& tex
                             {"file", &lines.page_cache},
                             {"swapcached", &lines.swap_cached}});
     // "max", for no limit, is no number.
-    memory.limit_bytes = memory.effective_limit_bytes = whole_number(text.limit);
+    memory.own_limit_bytes = memory.limit_bytes = whole_number(text.limit);
     for (const std::string& limit : text.ancestor_limits) {
-      memory.effective_limit_bytes = smaller(memory.effective_limit_bytes, whole_number(limit));
+      memory.limit_bytes = smaller(memory.limit_bytes, whole_number(limit));
     }
   }
   take_values(text.events,

@@ -20,6 +20,7 @@
 #include <tl/expected.hpp>
 #include <vector>
 
+#include "base/group_charge.h"
 #include "base/result.h"
 #include "base/unique_fd.h"
 #include "containers/hierarchies.h"
@@ -29,40 +30,11 @@ namespace madvtrace {
 
 enum class CgroupVersion { kV1, kV2 };
 
-// Empty: the kernel, this version of cgroups, or this group does not have it.
-struct GroupMemory {
-  // memory.usage_in_bytes, memory.current. The root of v2 has none.
-  std::optional<std::uint64_t> usage_bytes;
+struct GroupMemory : GroupCharge, GroupCounts {
   // memory.stat: total_rss, total_active_file, … of v1, anon, active_file, … of v2.
-  // Pages marked by MADV_FREE are on the inactive_file list (they are clean and may
-  // just be dropped), though they are anonymous memory and still in RSS.
   std::optional<std::uint64_t> anon_bytes;
   std::optional<std::uint64_t> active_file_bytes;
-  std::optional<std::uint64_t> inactive_file_bytes;
-  // Charged, on the LRU lists, and neither mapped anonymous memory nor page cache: parts
-  // of huge pages that were given back (they left RSS) while the whole page could not
-  // be freed. The kernel splits it when memory gets short (mm/huge_memory.c,
-  // deferred_split_scan). Measured on 6.18: half of each huge page released, all of it
-  // shows here. Small values are lag.
-  std::optional<std::uint64_t> deferred_split_bytes;
-  // usage - inactive_file, not below 0: container_memory_working_set_bytes as cAdvisor
-  // and the kubelet compute it (setMemoryStats in cAdvisor's container/libcontainer).
-  std::optional<std::uint64_t> working_set_bytes;
-
-  // Empty as well: there is no limit.
-  std::optional<std::uint64_t> limit_bytes;  // the group's own: memory.limit_in_bytes, memory.max
-  // The smallest of its own and its ancestors': what it cannot grow over. v1: the
-  // kernel's hierarchical_memory_limit. v2: as far up as the mount shows, so from
-  // inside a cgroup namespace the limits above its root are not seen.
-  std::optional<std::uint64_t> effective_limit_bytes;
-
-  // Counters since the group was made.
-  std::optional<std::uint64_t> oom_kills;    // memory.oom_control (since 4.13), memory.events
-  std::optional<std::uint64_t> high_events;  // v2: throttled at memory.high
-  std::optional<std::uint64_t> max_events;   // v2: was about to go over memory.max
-  // v2, memory.pressure: microseconds in which some, or all, tasks waited for memory.
-  std::optional<std::uint64_t> pressure_some_us;
-  std::optional<std::uint64_t> pressure_full_us;
+  std::optional<std::uint64_t> own_limit_bytes;  // memory.limit_in_bytes, memory.max; empty as well: there is none
 };
 
 // The files as they were read; nothing where there is no such file.

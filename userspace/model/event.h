@@ -19,6 +19,7 @@
 #include "base/cause.h"
 #include "base/field.h"
 #include "base/go_heap.h"
+#include "base/group_charge.h"
 #include "base/page_range.h"
 
 namespace madvtrace {
@@ -267,24 +268,6 @@ struct ProcessInfo {
   bool outside_group = false;  // a target for another reason than being in the group that is watched
 };
 
-// What the memory cgroup of a process is charged, with all that is in it; all empty for
-// the root group, which is the machine. Where each comes from: containers/group_memory.h.
-struct GroupCharge {
-  std::optional<std::uint64_t> usage_bytes;
-  std::optional<std::uint64_t> working_set_bytes;
-  std::optional<std::uint64_t> inactive_file_bytes;
-  std::optional<std::uint64_t> limit_bytes;           // of it or of an ancestor, whichever is smallest
-  std::optional<std::uint64_t> deferred_split_bytes;  // out of RSS, still charged
-};
-
-inline constexpr std::tuple kGroupChargeFields{
-    Field{"usage_bytes", &GroupCharge::usage_bytes},
-    Field{"working_set_bytes", &GroupCharge::working_set_bytes},
-    Field{"inactive_file_bytes", &GroupCharge::inactive_file_bytes},
-    Field{"limit_bytes", &GroupCharge::limit_bytes},
-    Field{"deferred_split_bytes", &GroupCharge::deferred_split_bytes},
-};
-
 // A cgroup is watched, with all groups below it: what it is, as it was found
 // (containers/find_group.h).
 struct GroupInfo {
@@ -298,28 +281,11 @@ struct GroupInfo {
   bool go_only = false;        // processes that are not Go programs are left out
 };
 
-// What the kernel counts of a cgroup; where each comes from: containers/group_memory.h.
-struct GroupCounts {
-  std::optional<std::uint64_t> oom_kills;
-  std::optional<std::uint64_t> high_events;
-  std::optional<std::uint64_t> max_events;
-  std::optional<std::uint64_t> pressure_some_us;
-  std::optional<std::uint64_t> pressure_full_us;
-};
-
-inline constexpr std::tuple kGroupCountsFields{
-    Field{"oom_kills", &GroupCounts::oom_kills},
-    Field{"high_events", &GroupCounts::high_events},
-    Field{"max_events", &GroupCounts::max_events},
-    Field{"pressure_some_us", &GroupCounts::pressure_some_us},
-    Field{"pressure_full_us", &GroupCounts::pressure_full_us},
-};
-
 // The group as a whole at one moment. No process: its stamp has pid 0.
 struct GroupSample {
   Stamp stamp;
   GroupCharge charge;
-  GroupCounts counts;                      // since the group was made
+  GroupCounts counts;
   std::optional<std::uint64_t> processes;  // in it and the groups below it, traced or not
 };
 
