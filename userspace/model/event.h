@@ -255,6 +255,14 @@ struct GoProgram {
   bool is_go = false;
 };
 
+// Its texts; an empty one is written as it is, and one that is missing leaves the default.
+inline constexpr std::tuple kGoProgramTexts{
+    Field{"go_version", &GoProgram::version},
+    Field{"godebug", &GoProgram::godebug},
+    Field{"books", &GoProgram::books},
+    Field{"books_why_not", &GoProgram::books_why_not},
+};
+
 // A process became a target, or one runs a new program since its exec.
 struct ProcessInfo {
   Stamp stamp;

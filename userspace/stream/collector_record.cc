@@ -54,11 +54,8 @@ Body body_of(const ProcessInfo& e) {
             {"build_id", e.build_id},         {"cgroup", e.cgroup}, {"gc_marks", e.gc_marks}};
   if (e.go.is_go) {
     json["is_go"] = 1U;
-    json["go_version"] = e.go.version;
-    json["godebug"] = e.go.godebug;
+    for_each_field(kGoProgramTexts, [&](const auto& field) { json[std::string(field.name)] = e.go.*field.member; });
     if (e.go.expected_advice) json["expected_advice"] = *e.go.expected_advice;
-    json["books"] = e.go.books;
-    json["books_why_not"] = e.go.books_why_not;
   }
   if (e.outside_group) json["outside_group"] = 1U;
   return {CollectorKind::kProcessInfo, e.stamp, std::move(json)};
@@ -191,13 +188,13 @@ GroupSample group_sample_of(const Stamp& stamp, const Json& json) {
 }
 
 GoProgram go_program_of(const Json& json) {
-  GoProgram go{.version = get_text(json, "go_version"),
-               .godebug = get_text(json, "godebug"),
-               .books_why_not = get_text(json, "books_why_not"),
-               .is_go = get_u64(json, "is_go") != 0};
+  GoProgram go{.is_go = get_u64(json, "is_go") != 0};
+  for_each_field(kGoProgramTexts, [&](const auto& field) {
+    if (std::string text = get_text(json, std::string(field.name).c_str()); !text.empty())
+      go.*field.member = std::move(text);
+  });
   if (json.contains("expected_advice"))
     go.expected_advice = static_cast<std::int32_t>(get_i64(json, "expected_advice"));
-  if (std::string books = get_text(json, "books"); !books.empty()) go.books = std::move(books);
   return go;
 }
 
