@@ -44,6 +44,7 @@ std::optional<Sample> Sampler::sample(std::uint32_t pid, bool always) {
   sample.rss_shmem_bytes = status->rss_shmem_bytes;
   sample.swap_bytes = status->swap_bytes;
   sample.page_tables_bytes = status->page_tables_bytes;
+  sample.rss_locked_bytes = status->vm_lck_bytes;
   sample.group = groups_.charge_of(pid);
   GoRuntimes::Reading reading = runtimes_.read(pid, status->vm_size_bytes);
   sample.go = reading.heap;

@@ -327,6 +327,7 @@ struct Sample {
   std::optional<std::uint64_t> page_tables_bytes;
   std::optional<std::uint64_t> lazyfree_bytes;
   std::optional<std::uint64_t> anon_huge_bytes;
+  std::optional<std::uint64_t> rss_locked_bytes;  // VmLck: locked mappings, whether resident or not
   GroupCharge group;
   GoHeap go;
   std::string go_dropped;  // why the runtime's books were not believed, or its page not had, now
@@ -338,10 +339,15 @@ struct Sample {
 
 // Its own; those of its parts stand in their tables.
 inline constexpr std::tuple kSampleFields{
-    Field{"rss_bytes", &Sample::rss_bytes},           Field{"rss_anon_bytes", &Sample::rss_anon_bytes},
-    Field{"rss_file_bytes", &Sample::rss_file_bytes}, Field{"rss_shmem_bytes", &Sample::rss_shmem_bytes},
-    Field{"swap_bytes", &Sample::swap_bytes},         Field{"page_tables_bytes", &Sample::page_tables_bytes},
-    Field{"lazyfree_bytes", &Sample::lazyfree_bytes}, Field{"anon_huge_bytes", &Sample::anon_huge_bytes},
+    Field{"rss_bytes", &Sample::rss_bytes},
+    Field{"rss_anon_bytes", &Sample::rss_anon_bytes},
+    Field{"rss_file_bytes", &Sample::rss_file_bytes},
+    Field{"rss_shmem_bytes", &Sample::rss_shmem_bytes},
+    Field{"swap_bytes", &Sample::swap_bytes},
+    Field{"page_tables_bytes", &Sample::page_tables_bytes},
+    Field{"lazyfree_bytes", &Sample::lazyfree_bytes},
+    Field{"anon_huge_bytes", &Sample::anon_huge_bytes},
+    Field{"rss_locked_bytes", &Sample::rss_locked_bytes},
 };
 
 // Calls f(prefix, name, value) for every number of a sample: prefix and name together are
