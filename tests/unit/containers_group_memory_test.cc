@@ -34,6 +34,9 @@ constexpr const char* kV1 = R"(
 | total_rss 31457280
 | total_inactive_file 12582912
 | total_active_file 1048576
+| total_shmem 2097152
+/memory/pod/app/memory.kmem.usage_in_bytes
+| 3145728
 /memory/pod/app/memory.oom_control
 | oom_kill_disable 0
 | under_oom 0
@@ -60,6 +63,8 @@ constexpr const char* kV2 = R"(
 | active_anon 18874368
 | inactive_file 12582912
 | active_file 1048576
+| shmem 2097152
+| kernel 3145728
 | workingset_refault_anon 0
 /unified/pod/app/memory.events
 | low 0
@@ -121,6 +126,8 @@ TEST(GroupMemory, OfV1) {
   EXPECT_EQ(memory.anon_bytes, 30 * kMiB);
   EXPECT_EQ(memory.active_file_bytes, kMiB);
   EXPECT_EQ(memory.inactive_file_bytes, 12 * kMiB);
+  EXPECT_EQ(memory.shmem_bytes, 2 * kMiB);
+  EXPECT_EQ(memory.kernel_bytes, 3 * kMiB);
   EXPECT_EQ(memory.working_set_bytes, 28 * kMiB);
   EXPECT_EQ(memory.own_limit_bytes, 96 * kMiB);
   EXPECT_EQ(memory.limit_bytes, 64 * kMiB);
@@ -137,6 +144,8 @@ TEST(GroupMemory, OfV2) {
   EXPECT_EQ(memory.anon_bytes, 30 * kMiB);
   EXPECT_EQ(memory.active_file_bytes, kMiB);
   EXPECT_EQ(memory.inactive_file_bytes, 12 * kMiB);
+  EXPECT_EQ(memory.shmem_bytes, 2 * kMiB);
+  EXPECT_EQ(memory.kernel_bytes, 3 * kMiB);
   EXPECT_EQ(memory.working_set_bytes, 28 * kMiB);
   EXPECT_EQ(memory.own_limit_bytes, 96 * kMiB);
   EXPECT_EQ(memory.limit_bytes, 64 * kMiB);
@@ -184,6 +193,8 @@ TEST(GroupMemory, UnknownIsEmpty) {
     EXPECT_EQ(memory.anon_bytes, std::nullopt);
     EXPECT_EQ(memory.active_file_bytes, std::nullopt);
     EXPECT_EQ(memory.inactive_file_bytes, std::nullopt);
+    EXPECT_EQ(memory.shmem_bytes, std::nullopt);
+    EXPECT_EQ(memory.kernel_bytes, std::nullopt);
     EXPECT_EQ(memory.working_set_bytes, std::nullopt);
     EXPECT_EQ(memory.own_limit_bytes, std::nullopt);
     EXPECT_EQ(memory.limit_bytes, std::nullopt);

@@ -270,7 +270,8 @@ TEST(CsvTables, HeadersAreWhatTheyWere) {
             "go_heap_released_bytes,go_stack_inuse_bytes,go_next_gc_bytes,go_num_gc,go_pause_total_ns,go_mallocs,"
             "go_frees,cgroup_deferred_split_bytes,go_mapped_ready_bytes,go_memory_limit_bytes,go_gc_percent,"
             "go_metadata_sys_bytes,rss_heap_inuse_bytes,rss_heap_idle_bytes,rss_lazyfree_bytes,rss_stacks_bytes,"
-            "rss_runtime_bytes,rss_file_backed_bytes,rss_other_anon_bytes,rss_unexplained_bytes,rss_locked_bytes\n");
+            "rss_runtime_bytes,rss_file_backed_bytes,rss_other_anon_bytes,rss_unexplained_bytes,rss_locked_bytes,"
+            "cgroup_shmem_bytes,cgroup_kernel_bytes,cgroup_active_file_bytes\n");
   EXPECT_EQ(header_line<StackRow>(), "stack_id,frames\n");
   EXPECT_EQ(header_line<RssRow>(),
             "ts_ns,mono_ns,pid,cause,by,gained_bytes,lost_bytes,rss_delta_bytes,anon_delta_bytes,file_delta_bytes,"

@@ -31,6 +31,13 @@ struct GroupCharge {
   // deferred_split_scan). Measured on 6.18: half of each huge page released, all of it
   // shows here. Small values are lag.
   std::optional<std::uint64_t> deferred_split_bytes;
+  // memory.stat: total_shmem, shmem. Shared memory and files of a tmpfs, mapped or not.
+  std::optional<std::uint64_t> shmem_bytes;
+  // memory.kmem.usage_in_bytes; `kernel` of memory.stat (since 5.18). What the kernel keeps
+  // for the group: slab, sockets, stacks, page tables.
+  std::optional<std::uint64_t> kernel_bytes;
+  // memory.stat: total_active_file, active_file. Page cache that a working set includes.
+  std::optional<std::uint64_t> active_file_bytes;
 };
 
 inline constexpr std::tuple kGroupChargeFields{
@@ -39,6 +46,9 @@ inline constexpr std::tuple kGroupChargeFields{
     Field{"inactive_file_bytes", &GroupCharge::inactive_file_bytes},
     Field{"limit_bytes", &GroupCharge::limit_bytes},
     Field{"deferred_split_bytes", &GroupCharge::deferred_split_bytes},
+    Field{"shmem_bytes", &GroupCharge::shmem_bytes},
+    Field{"kernel_bytes", &GroupCharge::kernel_bytes},
+    Field{"active_file_bytes", &GroupCharge::active_file_bytes},
 };
 
 // Since the group was made.

@@ -120,9 +120,11 @@ GroupMemory parse_group_memory(CgroupVersion version, const GroupMemoryText& tex
                             {"total_unevictable", &lines.unevictable},
                             {"total_cache", &lines.page_cache},
                             {"total_swapcached", &lines.swap_cached},
+                            {"total_shmem", &memory.shmem_bytes},
                             {"hierarchical_memory_limit", &memory.limit_bytes}});
     memory.own_limit_bytes = v1_limit(whole_number(text.limit));
     memory.limit_bytes = v1_limit(memory.limit_bytes);
+    memory.kernel_bytes = whole_number(text.kernel);
   } else {
     take_values(text.stat, {{"anon", &memory.anon_bytes},
                             {"active_file", &memory.active_file_bytes},
@@ -131,7 +133,9 @@ GroupMemory parse_group_memory(CgroupVersion version, const GroupMemoryText& tex
                             {"active_anon", &lines.active_anon},
                             {"unevictable", &lines.unevictable},
                             {"file", &lines.page_cache},
-                            {"swapcached", &lines.swap_cached}});
+                            {"swapcached", &lines.swap_cached},
+                            {"shmem", &memory.shmem_bytes},
+                            {"kernel", &memory.kernel_bytes}});
     // "max", for no limit, is no number.
     memory.own_limit_bytes = memory.limit_bytes = whole_number(text.limit);
     for (const std::string& limit : text.ancestor_limits) {
@@ -209,6 +213,7 @@ tl::expected<GroupMemory, GroupError> GroupMemoryReader::read() const {
   text.usage = read_file(v1 ? "memory.usage_in_bytes" : "memory.current");
   text.limit = read_file(v1 ? "memory.limit_in_bytes" : "memory.max");
   text.events = read_file(v1 ? "memory.oom_control" : "memory.events");
+  if (v1) text.kernel = read_file("memory.kmem.usage_in_bytes");
   if (!v1) text.pressure = read_file("memory.pressure");
   // The root has no limit; above a mount there is no such file either.
   std::string up = "../";

@@ -31,9 +31,7 @@ namespace madvtrace {
 enum class CgroupVersion { kV1, kV2 };
 
 struct GroupMemory : GroupCharge, GroupCounts {
-  // memory.stat: total_rss, total_active_file, … of v1, anon, active_file, … of v2.
-  std::optional<std::uint64_t> anon_bytes;
-  std::optional<std::uint64_t> active_file_bytes;
+  std::optional<std::uint64_t> anon_bytes;       // memory.stat: total_rss, anon
   std::optional<std::uint64_t> own_limit_bytes;  // memory.limit_in_bytes, memory.max; empty as well: there is none
 };
 
@@ -42,6 +40,7 @@ struct GroupMemoryText {
   std::optional<std::string> usage;
   std::optional<std::string> stat;
   std::optional<std::string> limit;
+  std::optional<std::string> kernel;  // v1: memory.kmem.usage_in_bytes
   std::optional<std::string> events;  // memory.oom_control of v1
   std::optional<std::string> pressure;
   std::vector<std::string> ancestor_limits;  // v2
