@@ -138,6 +138,8 @@ TEST_P(GoBinaries, BuildIsWhatGoVersionSays) {
   ASSERT_TRUE(info.version);
   EXPECT_EQ(lines[0], path_of(GetParam()) + ": " + info.version->text);
   EXPECT_EQ(info.found_in, VersionSource::kBuildInfo);
+  EXPECT_EQ(info.build_id + "\n", output_of({"go", "tool", "buildid", path_of(GetParam())}));
+  EXPECT_FALSE(info.build_id.empty());
   std::vector<std::string> settings;
   for (const auto& [key, value] : info.settings) settings.push_back("\tbuild\t" + key + "=" + value);
   std::vector<std::string> said;

@@ -59,6 +59,7 @@ GoProgram GoRuntimes::look_at(std::uint32_t pid_number) {
       modules_.get(std::move(*exe), /*executable=*/true, fmt::format("/proc/{}/exe", pid));
   if (!module) return go;
   go.is_go = true;
+  go.build_id = module->build.build_id;
   if (const auto environment = read_environ(proc_, pid)) go.godebug = environment->find("GODEBUG").value_or("");
   if (module->build.version) {
     go.version = module->build.version->text;

@@ -197,6 +197,46 @@ std::optional<std::string> find_version_string(const ElfImage& image) {
   return *found.begin();
 }
 
+// The ELF note of Go's linker (ELF_NOTE_GOBUILDID_TAG, src/cmd/link/internal/ld/elf.go).
+std::optional<std::string> build_id_in_note(const ElfImage& image) {
+  const std::optional<ElfSection> section = image.section(".note.go.buildid");
+  if (!section) return std::nullopt;
+  constexpr std::string_view kOwner("Go\0\0", 4);
+  constexpr std::uint32_t kTag = 4;
+  constexpr std::size_t kHeaderBytes = 12;  // sizes of owner and text, tag; then the owner
+  const auto note = image.read(section->address, kHeaderBytes + kOwner.size() + BuildInfo::kBuildIdLimitBytes);
+  const auto bytes = load<std::uint32_t>(note, 4);
+  if (load<std::uint32_t>(note, 0) != kOwner.size() || load<std::uint32_t>(note, 8) != kTag || !bytes)
+    return std::nullopt;
+  const std::string_view rest = as_text(note).substr(kHeaderBytes);
+  if (!rest.starts_with(kOwner) || *bytes > rest.size() - kOwner.size()) return std::nullopt;
+  return std::string(rest.substr(kOwner.size(), *bytes));
+}
+
+// The same text stands at the beginning of the code, for systems without ELF notes
+// (readRaw(), src/cmd/internal/buildid/buildid.go).
+std::optional<std::string> build_id_in_code(const ElfImage& image) {
+  constexpr std::string_view kBefore = "\xff Go build ID: \"";
+  constexpr std::string_view kAfter = "\"\n \xff";
+  constexpr std::size_t kLookedAtBytes = std::size_t{8} * 1024;
+  for (const ElfSegment& segment : image.segments()) {
+    if (!segment.executable) continue;
+    const auto code = image.read(segment.addresses.begin, kLookedAtBytes);
+    const std::string_view text = as_text(code);
+    const std::size_t found = text.find(kBefore);
+    if (found == std::string_view::npos) continue;
+    const std::string_view rest = text.substr(found + kBefore.size());
+    const std::size_t end = rest.find(kAfter);
+    if (end <= BuildInfo::kBuildIdLimitBytes) return std::string(rest.substr(0, end));
+  }
+  return std::nullopt;
+}
+
+std::string build_id_of(const ElfImage& image) {
+  const std::optional<std::string> in_note = build_id_in_note(image);
+  return in_note ? *in_note : build_id_in_code(image).value_or("");
+}
+
 }  // namespace
 
 const char* version_source_name(VersionSource source) {
@@ -212,7 +252,7 @@ std::optional<std::string_view> BuildInfo::setting(std::string_view key) const {
 }
 
 BuildInfo read_build_info(const ElfImage& image) {
-  BuildInfo info;
+  BuildInfo info{.build_id = build_id_of(image)};
   const auto take_version = [&](const std::optional<std::string>& text, VersionSource source) {
     if (text) info.version = GoVersion::parse(*text);
     if (info.version) info.found_in = source;

@@ -26,10 +26,14 @@ enum class VersionSource { kNone, kBuildInfo, kSymbol, kString };
 const char* version_source_name(VersionSource source);  // "none", "buildinfo", "symbol", "string"
 
 struct BuildInfo {
+  static constexpr std::size_t kBuildIdLimitBytes = 256;                        // the linker's has 83
   static constexpr std::size_t kTextLimitBytes = std::size_t{4} * 1024 * 1024;  // of all module lines
 
   std::optional<GoVersion> version;
   VersionSource found_in = VersionSource::kNone;
+  // What Go's linker calls the build (-buildid), as `go tool buildid` prints it: two programs
+  // with the same are the same. Not the GNU build id. Empty: it has none, or not that short.
+  std::string build_id;
   // From the blob alone, as `go version -m` prints them: ("-tags", "netgo"), ("CGO_ENABLED",
   // "0"), … Since 1.18.
   std::vector<std::pair<std::string, std::string>> settings;

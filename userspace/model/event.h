@@ -252,15 +252,15 @@ struct GoProgram {
   std::optional<std::int32_t> expected_advice;  // that this version with these settings releases with
   std::string books = "none";                   // where the runtime's own numbers are from: dwarf, symtab, code, http
   std::string books_why_not;                    // if none
+  std::string build_id;                         // of Go's linker (golang/build_info.h); empty: none
   bool is_go = false;
 };
 
 // Its texts; an empty one is written as it is, and one that is missing leaves the default.
 inline constexpr std::tuple kGoProgramTexts{
-    Field{"go_version", &GoProgram::version},
-    Field{"godebug", &GoProgram::godebug},
-    Field{"books", &GoProgram::books},
-    Field{"books_why_not", &GoProgram::books_why_not},
+    Field{"go_version", &GoProgram::version},   Field{"godebug", &GoProgram::godebug},
+    Field{"books", &GoProgram::books},          Field{"books_why_not", &GoProgram::books_why_not},
+    Field{"go_build_id", &GoProgram::build_id},
 };
 
 // A process became a target, or one runs a new program since its exec.

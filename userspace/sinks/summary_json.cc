@@ -108,6 +108,7 @@ Json process_json(const ProcessTotals& process, const RunInfo& info) {
   json["comm"] = process.comm;
   json["exe"] = or_null(process.exe);
   json["build_id"] = or_null(process.build_id);
+  json["go_build_id"] = or_null(process.go.build_id);
   json["go_version"] = or_null(process.go.version);
   json["godebug"] = or_null(process.go.godebug);
   json["expected_advice"] = process.go.expected_advice ? Json(advice_name(*process.go.expected_advice)) : Json(nullptr);
