@@ -20,9 +20,8 @@
 #include "lib/call.bpf.h"
 #include "lib/gc.bpf.h"
 #include "lib/process.bpf.h"
-#include "lib/reclaim_moment.bpf.h"
 #include "lib/reclaim_sums.bpf.h"
-#include "lib/refault.bpf.h"
+#include "lib/tiers.bpf.h"
 #include "lib/walker.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
