@@ -20,7 +20,6 @@
 #ifndef MADVTRACE_RSS_BPF_H
 #define MADVTRACE_RSS_BPF_H
 
-#include "advice.bpf.h"
 #include "emit.bpf.h"
 #include "inflight.bpf.h"
 #include "reclaim_account.bpf.h"
@@ -264,8 +263,8 @@ static __noinline int rss_ends(__u64 mm, __u32 tgid) {
 
 /* It reclaims as well: what the process asked for, not what befell it. */
 static __always_inline bool is_pageout(const struct inflight* call) {
-  return (call->syscall == WIRE_MADVISE && (int)call->args[2] == MADV_PAGEOUT) ||
-         (call->syscall == WIRE_PROCESS_MADVISE && (int)call->args[3] == MADV_PAGEOUT);
+  return (call->syscall == WIRE_MADVISE && (int)call->args[2] == ADVICE_PAGEOUT) ||
+         (call->syscall == WIRE_PROCESS_MADVISE && (int)call->args[3] == ADVICE_PAGEOUT);
 }
 
 static __always_inline __u32 rss_cause(__u64 mm, __u32 tgid, __s64 change) {
