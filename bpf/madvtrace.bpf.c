@@ -13,16 +13,15 @@
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_tracing.h>
 
+#include "calls.h"
 #include "control.h"
 /* after the contract */
 #include "arch/x86.bpf.h"
-#include "lib/advice.bpf.h"
 #include "lib/call.bpf.h"
 #include "lib/gc.bpf.h"
 #include "lib/process.bpf.h"
-#include "lib/reclaim_moment.bpf.h"
 #include "lib/reclaim_sums.bpf.h"
-#include "lib/refault.bpf.h"
+#include "lib/tiers.bpf.h"
 #include "lib/walker.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
@@ -54,20 +53,6 @@ const struct wire_rss* anchor_wire_rss __attribute__((unused));
 #define PIDFD_SELF_THREAD (-10000)
 #define PIDFD_SELF_THREAD_GROUP (-10001)
 
-/* After these the same address can be touched again, and the page comes back. */
-static __always_inline bool can_come_back(__u64 advice) {
-  switch ((int)advice) {
-    case MADV_DONTNEED:
-    case MADV_DONTNEED_LOCKED:
-    case MADV_FREE:
-    case MADV_REMOVE:
-    case MADV_PAGEOUT:
-      return true;
-    default:
-      return false;
-  }
-}
-
 /* What an advice does to residency once it succeeds. */
 enum effect {
   EFFECT_NONE,     /* nothing */
@@ -77,16 +62,16 @@ enum effect {
 
 static __always_inline enum effect effect_of(__u64 advice) {
   switch ((int)advice) {
-    case MADV_DONTNEED:
-    case MADV_DONTNEED_LOCKED:
-    case MADV_FREE:
-    case MADV_REMOVE:
-    case MADV_GUARD_INSTALL:
+    case ADVICE_DONTNEED:
+    case ADVICE_DONTNEED_LOCKED:
+    case ADVICE_FREE:
+    case ADVICE_REMOVE:
+    case ADVICE_GUARD_INSTALL:
       return EFFECT_CERTAIN;
-    case MADV_PAGEOUT:
-    case MADV_POPULATE_READ:
-    case MADV_POPULATE_WRITE:
-    case MADV_COLLAPSE:
+    case ADVICE_PAGEOUT:
+    case ADVICE_POPULATE_READ:
+    case ADVICE_POPULATE_WRITE:
+    case ADVICE_COLLAPSE:
       return EFFECT_MEASURED;
     default:
       return EFFECT_NONE;
@@ -124,8 +109,8 @@ int on_madvise_enter(struct trace_event_raw_sys_enter* context) {
   enum effect effect = effect_of(call->args[2]);
   if (effect == EFFECT_NONE) return 1;
   call->walk_after = effect == EFFECT_MEASURED;
-  call->note_released = can_come_back(call->args[2]);
-  if (call->args[2] == MADV_FREE) uses_madv_free(call);
+  call->note_released = advice_can_come_back((int)call->args[2]);
+  if (call->args[2] == ADVICE_FREE) uses_madv_free(call);
   call->first.address = call->args[0];
   call->first.bytes = page_align(call->args[1]);
   release_begins(context, call);
@@ -171,9 +156,9 @@ int on_process_madvise_enter(struct trace_event_raw_sys_enter* context) {
   if (read_iovec(call, 0, &call->first)) return 1;
   /* It can succeed in part: its answer, the bytes it got through, does not say
    * which pages those were. */
-  call->walk_after = (int)call->args[3] != MADV_FREE;
-  call->note_released = can_come_back(call->args[3]);
-  if (call->args[3] == MADV_FREE) uses_madv_free(call);
+  call->walk_after = (int)call->args[3] != ADVICE_FREE;
+  call->note_released = advice_can_come_back((int)call->args[3]);
+  if (call->args[3] == ADVICE_FREE) uses_madv_free(call);
   release_begins(context, call);
   if (call->state == INFLIGHT_RELEASE) bpf_loop((__u32)ranges - 1, begin_iovec, 0, 0);
   return 1;

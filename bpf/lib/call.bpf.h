@@ -17,8 +17,6 @@
 #include "range.bpf.h"
 #include "stack.bpf.h"
 
-#define LARGEST_ERRNO 4095
-
 static __always_inline __u64 page_align(__u64 value) { return (value + PAGE_BYTES - 1) & ~(PAGE_BYTES - 1); }
 
 /* 0 unless the current process is traced; then its slot, filled in. `args`: how many
@@ -109,9 +107,7 @@ static __noinline int release_begins(void* context, struct inflight* call) {
 }
 
 static __always_inline int call_failed(struct inflight* call, long ret) {
-  /* brk() answers with the break as it is: the one asked for, or the old one. */
-  if (call->syscall == WIRE_BRK) return (__u64)ret != call->args[0];
-  return ret < 0 && ret >= -LARGEST_ERRNO;
+  return call->syscall == WIRE_BRK ? brk_failed(call->args[0], ret) : answer_is_errno(ret);
 }
 
 struct iovec {

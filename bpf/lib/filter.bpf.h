@@ -30,4 +30,9 @@ static __always_inline void remember_mm(struct wire_target* target, struct mm_st
   if (target->mm != (__u64)mm) target->mm = (__u64)mm;
 }
 
+/* A target is in this address space from here on; and it is there no longer, since it ends, runs another program or is
+ * a target no more. lib/tiers.bpf.h passes both on: whoever finds targets knows no tier. */
+static __always_inline void target_begins(__u64 mm, __u32 tgid);
+static __always_inline void target_ends(__u64 mm, __u32 tgid);
+
 #endif

@@ -13,7 +13,6 @@
 #include "emit.bpf.h"
 #include "filter.bpf.h"
 #include "maps.bpf.h"
-#include "rss.bpf.h"
 
 /* Set by user space, group_id last. */
 __u64 group_id = 0;                  /* the kernfs id, which is the inode number; 0: there is no group */
@@ -92,7 +91,7 @@ static __noinline struct wire_target* join_group(struct task_struct* task, enum 
   long error = bpf_map_update_elem(&targets, &tgid, &entry, BPF_NOEXIST);
   if (!error) {
     write_member(WIRE_JOIN, task, why);
-    rss_begins(entry.mm, tgid);
+    target_begins(entry.mm, tgid);
   }
   struct wire_target* target = bpf_map_lookup_elem(&targets, &tgid);
   if (error && !target) count_loss(WIRE_LOST_TARGET_TABLE);

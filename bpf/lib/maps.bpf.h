@@ -18,9 +18,6 @@ struct {
   __type(value, struct wire_target);
 } targets SEC(".maps");
 
-/* Set by user space before loading: whether changes of RSS are recorded, and who makes them. */
-const volatile __u32 record_rss = 0;
-
 /* Set by user space when a trace ends: hooks can only be detached one by one, and
  * until the last is gone some kinds of calls would be seen and others not. */
 __u32 recording_stopped = 0;

@@ -42,7 +42,7 @@ int BPF_PROG(on_process_fork, struct task_struct* parent, struct task_struct* ch
   }
   if (target->flags & WIRE_TARGET_LEFT_OUT) return 0;
   write_fork(child_tgid, followed);
-  if (followed) rss_begins((__u64)child->mm, child_tgid);
+  if (followed) target_begins((__u64)child->mm, child_tgid);
   return 0;
 }
 
@@ -70,10 +70,10 @@ int BPF_PROG(on_process_exec, struct task_struct* task) {
     __sync_fetch_and_and(&target->flags, ~WIRE_TARGET_LEFT_OUT);
     write_member(WIRE_JOIN, task, WIRE_MEMBER_EXECED);
   } else {
-    rss_ends(mm_before, task->tgid);
+    target_ends(mm_before, task->tgid);
     write_exec(task);
   }
-  rss_begins(mm, task->tgid);
+  target_begins(mm, task->tgid);
   return 0;
 }
 
@@ -84,7 +84,7 @@ int BPF_PROG(on_process_exit, struct task_struct* task) {
   if (!target) return 0;
   if (task->signal->live.counter) return 0; /* threads of it live on */
   bool left_out = target->flags & WIRE_TARGET_LEFT_OUT;
-  rss_ends(target->mm, tgid);
+  target_ends(target->mm, tgid);
   /* Two last threads can both see nobody left: whoever deletes it tells. */
   if (bpf_map_delete_elem(&targets, &tgid) || left_out) return 0;
   struct wire_exit* record = reserve(sizeof(*record), WIRE_LOST_PROCESS_RING);
@@ -100,7 +100,7 @@ int BPF_PROG(on_process_exit, struct task_struct* task) {
 
 /* Written to cgroup.procs, tasks or cgroup.threads of any group of any hierarchy; the task
  * is there already (cgroup_attach_task()). */
-SEC("tp_btf/cgroup_attach_task")
+SEC("?tp_btf/cgroup_attach_task")
 int BPF_PROG(on_cgroup_attach, struct cgroup* to, const char* path, struct task_struct* task) {
   __u32 tgid = task->tgid;
   struct wire_target* target = known_target(tgid);
@@ -110,21 +110,21 @@ int BPF_PROG(on_cgroup_attach, struct cgroup* to, const char* path, struct task_
   }
   if (!(target->flags & WIRE_TARGET_MEMBER) || is_in_group(task)) return 0;
   bool left_out = target->flags & WIRE_TARGET_LEFT_OUT;
-  rss_ends(target->mm, tgid);
+  target_ends(target->mm, tgid);
   if (bpf_map_delete_elem(&targets, &tgid) || left_out) return 0;
   write_member(WIRE_LEAVE, task, WIRE_MEMBER_MOVED);
   return 0;
 }
 
 /* Asked for by user space, which has looked at the program that the process runs. */
-SEC("syscall")
+SEC("?syscall")
 int leave_out(struct wire_leave_out* request) {
   __u32 tgid = request->pid;
   struct wire_target* target = bpf_map_lookup_elem(&targets, &tgid);
   if (!target || target->programs != request->programs) return 0;
   __sync_fetch_and_or(&target->flags, WIRE_TARGET_LEFT_OUT);
   request->done = 1;
-  rss_ends(target->mm, tgid);
+  target_ends(target->mm, tgid);
   /* It has begun another one meanwhile, and its exec may not have seen the flag. */
   if (target->programs == request->programs) return 0;
   __sync_fetch_and_and(&target->flags, ~WIRE_TARGET_LEFT_OUT);
@@ -143,7 +143,7 @@ int find_targets(struct bpf_iter__task* context) {
     join_group(task, WIRE_MEMBER_FOUND);
   } else if (task->mm) {
     remember_mm(target, task->mm);
-    rss_begins((__u64)task->mm, task->tgid);
+    target_begins((__u64)task->mm, task->tgid);
   }
   return 0;
 }

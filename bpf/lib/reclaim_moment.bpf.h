@@ -65,7 +65,7 @@ static __always_inline int taken(__u64 folio, __u64 vma, __u64 address) {
   return 0;
 }
 
-SEC("fexit/try_to_unmap_one")
+SEC("?fexit/try_to_unmap_one")
 int BPF_PROG(on_unmap_exit, struct folio* folio, struct vm_area_struct* vma, unsigned long address, void* flags,
              bool unmapped) {
   return unmapped ? taken((__u64)folio, (__u64)vma, address) : 0;

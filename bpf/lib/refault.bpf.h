@@ -14,7 +14,7 @@
 #include "filter.bpf.h"
 #include "presence.bpf.h"
 
-SEC("perf_event")
+SEC("?perf_event")
 int on_page_fault(struct bpf_perf_event_data* context) {
   if (recording_stopped) return 0;
   __u64 address = context->addr;
@@ -49,7 +49,7 @@ static long forget_if_gone(void* map, struct released_key* key, void* value, voi
 }
 
 /* Run by user space when the table fills up: forgets what processes had that have ended. */
-SEC("syscall")
+SEC("?syscall")
 int forget_released(void* context) {
   bpf_for_each_map_elem(&released, forget_if_gone, 0, 0);
   return 0;

@@ -20,11 +20,12 @@
 #ifndef MADVTRACE_RSS_BPF_H
 #define MADVTRACE_RSS_BPF_H
 
-#include "advice.bpf.h"
 #include "emit.bpf.h"
 #include "inflight.bpf.h"
 #include "reclaim_account.bpf.h"
 
+/* Set by user space before loading. Without it nothing here is ever run. */
+const volatile __u32 record_rss = 0;
 /* Of the machine, for the parts of the counters. More are refused before loading. */
 const volatile __u32 cpus = 0;
 /* Where a CPU's part lies from where a __percpu pointer points. There is no symbol for it
@@ -91,7 +92,7 @@ static long find_percpu_offset(__u32 cpu, void* context) {
 }
 
 /* Run once by user space, before anything is counted. */
-SEC("syscall")
+SEC("?syscall")
 int find_percpu_offsets(void* context) {
   bpf_loop(cpus, find_percpu_offset, 0, 0);
   return 0;
@@ -243,7 +244,7 @@ static __noinline int tell_rss_of(__u32 tgid) {
   return 0;
 }
 
-SEC("syscall")
+SEC("?syscall")
 int tell_rss(struct wire_rss_request* request) {
   tell_rss_of(request->pid);
   return 0;
@@ -262,8 +263,8 @@ static __noinline int rss_ends(__u64 mm, __u32 tgid) {
 
 /* It reclaims as well: what the process asked for, not what befell it. */
 static __always_inline bool is_pageout(const struct inflight* call) {
-  return (call->syscall == WIRE_MADVISE && (int)call->args[2] == MADV_PAGEOUT) ||
-         (call->syscall == WIRE_PROCESS_MADVISE && (int)call->args[3] == MADV_PAGEOUT);
+  return (call->syscall == WIRE_MADVISE && (int)call->args[2] == ADVICE_PAGEOUT) ||
+         (call->syscall == WIRE_PROCESS_MADVISE && (int)call->args[3] == ADVICE_PAGEOUT);
 }
 
 static __always_inline __u32 rss_cause(__u64 mm, __u32 tgid, __s64 change) {
@@ -325,12 +326,12 @@ static __always_inline int rss_changed(__u64 mm, __u32 member, bool in_parts, __
 }
 
 /* Only one of the two is loaded: the flavour of 6.2 and later, and that before. */
-SEC("tp_btf/rss_stat")
+SEC("?tp_btf/rss_stat")
 int BPF_PROG(on_rss_stat_parts, struct mm_struct* mm, int member) {
   return rss_changed((__u64)mm, member_of(member), true, 0);
 }
 
-SEC("tp_btf/rss_stat")
+SEC("?tp_btf/rss_stat")
 int BPF_PROG(on_rss_stat_count, struct mm_struct* mm, int member, long count) {
   return rss_changed((__u64)mm, member_of(member), false, count);
 }

@@ -7,21 +7,15 @@
 
 #include <algorithm>
 #include <array>
-#include <atomic>
 #include <bit>
 #include <cerrno>
-#include <iterator>
 #include <utility>
 
 #include "base/page_range.h"
 #include "base/unique_fd.h"
 #include "bpf/control.h"
-#include "kernel/cgroup_subsystem.h"
 #include "kernel/destroy_together.h"
-#include "kernel/function_hook.h"
-#include "kernel/kernel_types.h"
 #include "kernel/libbpf_log.h"
-#include "kernel/syscall_program.h"
 #include "madvtrace.skel.h"
 
 namespace madvtrace {
@@ -37,9 +31,6 @@ constexpr std::array<const char*, WIRE_LOSSES> kLossNames{
 // The collector is woken when a sixteenth of the ring is full.
 constexpr std::uint64_t kWakeupFraction = 16;
 
-// Chunks of 2 MiB that have had pages given back: 64 GiB, in 5 MB of the kernel's memory.
-constexpr std::uint32_t kReleasedChunks = 32768;
-
 Error load_error(int error) {
   const std::string said = take_first_libbpf_warning();
   const std::string why = errno_text("the kernel refused the BPF programs", error);
@@ -53,6 +44,7 @@ Error load_error(int error) {
 // libbpf finds out with the kernel's types that it needs for the load anyway.
 void leave_out_missing(const std::vector<Hook>& hooks) {
   for (const Hook& hook : hooks) {
+    if (!hook.optional || !bpf_program__autoload(hook.program)) continue;
     const std::string name = hook.name.substr(hook.name.find(':') + 1);
     if (bpf_program__set_attach_target(hook.program, 0, name.c_str()) == 0) continue;
     bpf_program__set_autoload(hook.program, false);
@@ -65,16 +57,20 @@ ReclaimSum read_sum(const volatile wire_reclaim_sum& now) {
   return {.ended = now.ended, .pages = now.pages, .begun = now.begun, .begun_ns = now.begun_ns};
 }
 
-// Since 6.2; before, mm->rss_stat was a struct of one number a member.
-bool rss_is_counted_in_parts(const KernelTypes& types) { return !types.has_struct("mm_rss_stat"); }
+template <class T, class... Arguments>
+T* add(std::vector<std::unique_ptr<Tier>>& tiers, Arguments&&... arguments) {
+  auto tier = std::make_unique<T>(std::forward<Arguments>(arguments)...);
+  T* const added = tier.get();
+  tiers.push_back(std::move(tier));
+  return added;
+}
 
 }  // namespace
 
 void BpfSession::SkeletonDeleter::operator()(madvtrace_bpf* skeleton) const { madvtrace_bpf::destroy(skeleton); }
 
 BpfSession::~BpfSession() {
-  gc_probes_.reset();
-  fault_events_.reset();
+  for (const auto& tier : tiers_) tier->detach();
   destroy_together(std::move(links_));
 }
 
@@ -92,104 +88,45 @@ Result<std::unique_ptr<BpfSession>> BpfSession::load(const SessionOptions& optio
     return fail(ExitCode::kUsage, "the ring buffer cannot be that large: at most 2GiB");
   }
   skeleton.rodata->wakeup_bytes = ring_bytes / kWakeupFraction;
-  if (options.direct_map) {
-    skeleton.rodata->direct_map_base = options.direct_map->base;
-    skeleton.rodata->page_table_levels = options.direct_map->levels;
-    skeleton.rodata->huge_zero_frame = options.direct_map->huge_zero_frame;
-    session->huge_zero_page_ = options.direct_map->huge_zero_page;
-  } else {
-    bpf_program__set_autoload(skeleton.progs.run_walk_jobs, false);
+  session->add_tiers(options);
+  for (const auto& tier : session->tiers_) {
+    if (const Status configured = tier->configure(); !configured) return tl::unexpected(configured.error());
   }
-  // Before libbpf reads its own types: both take as much memory.
-  if (const Status set_up = session->set_up_exact(options); !set_up) return tl::unexpected(set_up.error());
-  leave_out_missing(reclaim_hooks(skeleton));
-  session->watches_group_ = options.group;
-  skeleton.rodata->tracer_pid = static_cast<std::uint32_t>(::getpid());
-  bpf_program__set_autoload(skeleton.progs.on_cgroup_attach, options.group);
-  bpf_program__set_autoload(skeleton.progs.leave_out, options.group);
-  skeleton.rodata->record_refaults = options.refaults ? 1 : 0;
-  bpf_program__set_autoload(skeleton.progs.on_page_fault, options.refaults);
-  bpf_program__set_autoload(skeleton.progs.forget_released, options.refaults);
-  if (options.refaults && bpf_map__set_max_entries(skeleton.maps.released, kReleasedChunks) != 0) {
-    return fail("the table of released pages cannot be made that large");
-  }
-  // A kernel without uprobes would refuse them all because of these.
-  const bool gc_marks = options.gc_marks && libbpf_probe_bpf_prog_type(BPF_PROG_TYPE_KPROBE, nullptr) == 1;
-  const bool multi = gc_marks && Uprobe::kernel_has_multi();
-  for (bpf_program* const program : {skeleton.progs.on_gc_start_enter, skeleton.progs.on_gc_end_enter}) {
-    bpf_program__set_autoload(program, gc_marks);
-    Uprobe::load_for(program, multi);
-  }
+  // Last, since libbpf then keeps the kernel's types until the load: a tier that reads them too takes as much memory.
+  leave_out_missing(session->hooks());
   const int error = madvtrace_bpf::load(&skeleton);
   if (error != 0) return tl::unexpected(load_error(-error));
 
-  if (const Status begun = session->begin_exact(); !begun) return tl::unexpected(begun.error());
+  for (const auto& tier : session->tiers_) {
+    if (const Status begun = tier->begin(); !begun) return tl::unexpected(begun.error());
+  }
   auto ring = RingSource::over(bpf_map__fd(skeleton.maps.ring));
   if (!ring) return tl::unexpected(ring.error());
   session->ring_ = std::move(*ring);
-  if (gc_marks) session->gc_probes_.emplace(skeleton.progs.on_gc_start_enter, skeleton.progs.on_gc_end_enter);
-  if (options.refaults) session->fault_events_.emplace(skeleton.progs.on_page_fault);
-  if (options.direct_map) {
-    auto walker = PageWalker::over(bpf_program__fd(skeleton.progs.run_walk_jobs), bpf_map__fd(skeleton.maps.walk_jobs));
-    if (!walker) return tl::unexpected(walker.error());
-    session->walker_.emplace(std::move(*walker));
-  }
   return session;
 }
 
-Status BpfSession::set_up_exact(const SessionOptions& options) {
-  madvtrace_bpf& skeleton = *skeleton_;
-  auto& programs = skeleton.progs;
-  exact_ = options.exact;
-  for (bpf_program* const program : {programs.on_rss_stat_parts, programs.on_rss_stat_count,
-                                     programs.find_percpu_offsets, programs.tell_rss, programs.on_unmap_exit}) {
-    bpf_program__set_autoload(program, options.exact);
-  }
-  if (!exact_) return {};
-  const Result<KernelTypes> types = KernelTypes::load();
-  if (!types) return tl::unexpected(types.error());
-  const bool parts = rss_is_counted_in_parts(*types);
-  bpf_program__set_autoload(parts ? programs.on_rss_stat_count : programs.on_rss_stat_parts, false);
-  bpf_program__set_autoload(programs.find_percpu_offsets, parts);
-  reclaim_moments_ = !options.direct_map ? Status(fail(ExitCode::kUnsupported, "needs the page walk"))
-                                         : can_hook_exit(*types, "try_to_unmap_one");
-  bpf_program__set_autoload(programs.on_unmap_exit, reclaim_moments_.has_value());
-  const int cpus = libbpf_num_possible_cpus();
-  if (cpus <= 0 || cpus > WIRE_RSS_CPUS) {
-    return fail(ExitCode::kUnsupported, "--exact: this machine has more CPUs than it is made for");
-  }
-  skeleton.rodata->cpus = static_cast<std::uint32_t>(cpus);
-  skeleton.rodata->record_rss = 1;
-  return {};
-}
-
-Status BpfSession::begin_exact() {
-  if (!exact_ || !bpf_program__autoload(skeleton_->progs.find_percpu_offsets)) return {};
-  const bool ran = run_syscall_program(bpf_program__fd(skeleton_->progs.find_percpu_offsets));
-  const auto& offsets = skeleton_->bss->percpu_offsets;
-  const bool found = std::all_of(std::begin(offsets), std::next(std::begin(offsets), skeleton_->rodata->cpus),
-                                 [](std::uint64_t offset) { return offset != 0; });
-  // On a machine with a single CPU, without SMP, 0 is right.
-  if (ran && (found || skeleton_->rodata->cpus == 1)) return {};
-  return fail(ExitCode::kUnsupported, "--exact: where the CPUs keep their parts of RSS cannot be found on this kernel");
+void BpfSession::add_tiers(const SessionOptions& options) {
+  base_ = add<BaseTier>(tiers_, *skeleton_, options.direct_map, options.gc_marks);
+  if (options.exact) exact_ = add<ExactTier>(tiers_, *skeleton_, options.direct_map.has_value());
+  if (options.group) group_ = add<GroupTier>(tiers_, *skeleton_);
+  if (options.refaults) refaults_ = add<RefaultsTier>(tiers_, *skeleton_);
 }
 
 void BpfSession::tell_rss(std::uint32_t pid) {
-  wire_rss_request request{.pid = pid, .reserved = 0};
-  run_syscall_program(bpf_program__fd(skeleton_->progs.tell_rss), request);
+  if (exact_ != nullptr) exact_->tell(pid);
+}
+
+Status BpfSession::reclaim_moments() const {
+  return exact_ != nullptr ? exact_->moments() : fail(ExitCode::kUnsupported, "not asked for");
 }
 
 std::vector<Hook> BpfSession::hooks() const {
-  std::vector<Hook> hooks = base_hooks(*skeleton_);
-  if (exact_) {
-    for (Hook& hook : exact_hooks(*skeleton_)) hooks.push_back(std::move(hook));
+  std::vector<Hook> hooks;
+  for (const auto& tier : tiers_) {
+    for (Hook& hook : tier->hooks()) hooks.push_back(std::move(hook));
   }
-  if (watches_group_) hooks.push_back(group_hook(*skeleton_));
-  return hooks;
-}
-std::vector<Hook> BpfSession::optional_hooks() const {
-  std::vector<Hook> hooks = reclaim_hooks(*skeleton_);
-  if (exact_) hooks.push_back(moment_hook(*skeleton_));
+  std::stable_partition(hooks.begin(), hooks.end(), [](const Hook& hook) { return !hook.optional; });
   return hooks;
 }
 
@@ -213,14 +150,12 @@ Status BpfSession::attach_all() {
   if (!tracefs) return tl::unexpected(tracefs.error());
   for (const Hook& hook : hooks()) {
     Result<Link> link = attach(hook, *tracefs);
-    if (!link) {
+    if (link) {
+      links_.push_back(std::move(*link));
+    } else if (!hook.optional) {
       links_.clear();
       return tl::unexpected(link.error());
     }
-    links_.push_back(std::move(*link));
-  }
-  for (const Hook& hook : optional_hooks()) {
-    if (Result<Link> link = attach(hook, *tracefs)) links_.push_back(std::move(*link));
   }
   return {};
 }
@@ -228,15 +163,13 @@ Status BpfSession::attach_all() {
 void BpfSession::stop_recording() { *static_cast<volatile __u32*>(&skeleton_->bss->recording_stopped) = 1; }
 
 void BpfSession::detach_all() {
-  if (gc_probes_) gc_probes_->detach_all();
-  if (fault_events_) fault_events_->close_all();
+  for (const auto& tier : tiers_) tier->detach();
   destroy_together(std::exchange(links_, {}));
   for (const Hook& hook : hooks()) {
+    if (hook.optional || hook.catches_up) continue;
     bpf_prog_info info{};
     std::uint32_t bytes = sizeof(info);
     if (bpf_obj_get_info_by_fd(bpf_program__fd(hook.program), &info, &bytes) != 0) continue;
-    // What one hit of it would have counted, the next does.
-    if (hook.name == "kmem:rss_stat") continue;
     // Not run because another BPF program was under way on the same CPU.
     if (info.recursion_misses != 0) misses_["program_not_run"] += info.recursion_misses;
   }
@@ -252,11 +185,7 @@ Status BpfSession::add_target(std::uint32_t pid, bool follow) {
 }
 
 void BpfSession::remove_target(std::uint32_t pid) {
-  wire_target target{};
-  if (exact_ && bpf_map_lookup_elem(bpf_map__fd(skeleton_->maps.targets), &pid, &target) == 0) {
-    bpf_map_delete_elem(bpf_map__fd(skeleton_->maps.address_spaces), &target.mm);
-    bpf_map_delete_elem(bpf_map__fd(skeleton_->maps.rss_changes), &pid);
-  }
+  if (exact_ != nullptr) exact_->forget(pid);
   bpf_map_delete_elem(bpf_map__fd(skeleton_->maps.targets), &pid);
 }
 
@@ -274,17 +203,8 @@ Status BpfSession::find_targets() {
 }
 
 Status BpfSession::watch_group(std::uint64_t id, const std::vector<std::string>& controllers) {
-  std::int32_t subsystem = -1;
-  if (!controllers.empty()) {
-    const Result<std::int32_t> found = cgroup_subsystem(controllers);
-    if (!found) return tl::unexpected(found.error());
-    subsystem = *found;
-  }
-  *static_cast<volatile std::int32_t*>(&skeleton_->data->group_subsys) = subsystem;
-  *static_cast<volatile std::int32_t*>(&skeleton_->data->group_level) = -1;
-  std::atomic_thread_fence(std::memory_order_seq_cst);
-  *static_cast<volatile unsigned long long*>(&skeleton_->bss->group_id) = id;
-  return find_targets();
+  if (group_ == nullptr) return fail("no group was to be watched when the programs were loaded");
+  return group_->watch(id, controllers).and_then([&] { return find_targets(); });
 }
 
 std::optional<std::uint32_t> BpfSession::programs_run(std::uint32_t pid) const {
@@ -294,14 +214,11 @@ std::optional<std::uint32_t> BpfSession::programs_run(std::uint32_t pid) const {
 }
 
 bool BpfSession::leave_out(std::uint32_t pid, std::uint32_t programs_run) {
-  wire_leave_out request{.pid = pid, .programs = programs_run, .done = 0, .reserved = 0};
-  return run_syscall_program(bpf_program__fd(skeleton_->progs.leave_out), request) && request.done == 1;
+  return group_ != nullptr && group_->leave_out(pid, programs_run);
 }
 
 void BpfSession::make_room_for_released() {
-  constexpr std::uint32_t kMuch = kReleasedChunks / 2;
-  if (!fault_events_ || *static_cast<const volatile __u32*>(&skeleton_->bss->released_chunks) < kMuch) return;
-  run_syscall_program(bpf_program__fd(skeleton_->progs.forget_released));
+  if (refaults_ != nullptr) refaults_->make_room();
 }
 
 std::map<std::string, std::uint64_t> BpfSession::losses() const {
@@ -311,7 +228,7 @@ std::map<std::string, std::uint64_t> BpfSession::losses() const {
     const std::uint64_t count = *static_cast<const volatile unsigned long long*>(&skeleton_->bss->losses[i]);
     if (count != 0) losses[kLossNames.at(i)] = count;
   }
-  const std::uint64_t unwatched = fault_events_ ? fault_events_->failures() : 0;
+  const std::uint64_t unwatched = refaults_ != nullptr ? refaults_->events().failures() : 0;
   if (unwatched != 0) losses["faults_not_watched"] = unwatched;
   return losses;
 }

@@ -18,12 +18,13 @@
 
 #include "base/result.h"
 #include "kernel/direct_map.h"
-#include "kernel/fault_events.h"
-#include "kernel/gc_probes.h"
 #include "kernel/hooks.h"
-#include "kernel/page_walker.h"
 #include "kernel/reclaim_sums.h"
 #include "kernel/ring_source.h"
+#include "kernel/tiers/base.h"
+#include "kernel/tiers/exact.h"
+#include "kernel/tiers/group.h"
+#include "kernel/tiers/refaults.h"
 
 struct madvtrace_bpf;
 
@@ -73,21 +74,20 @@ class BpfSession {
 
   RingSource& ring() { return *ring_; }
   // Null without the page walk.
-  PageWalker* walker() { return walker_ ? &*walker_ : nullptr; }
+  PageWalker* walker() { return base_->walker(); }
   // Null where this kernel has no uprobes for BPF programs, or if they were not asked for.
-  GcProbes* gc_probes() { return gc_probes_ ? &*gc_probes_ : nullptr; }
-
+  GcProbes* gc_probes() { return base_->gc_probes(); }
   // Null if not asked for.
-  FaultEvents* fault_events() { return fault_events_ ? &*fault_events_ : nullptr; }
+  FaultEvents* fault_events() { return refaults_ != nullptr ? &refaults_->events() : nullptr; }
   // Forgets what processes had given back that are no targets any more, if that takes up
   // much of the room there is for it.
   void make_room_for_released();
 
-  bool records_rss() const { return exact_; }
+  bool records_rss() const { return exact_ != nullptr; }
   // Writes into the ring what has changed this target's RSS. Only if that is recorded.
   void tell_rss(std::uint32_t pid);
   // Fine if the moment at which a page is reclaimed is recorded; else why not.
-  const Status& reclaim_moments() const { return reclaim_moments_; }
+  Status reclaim_moments() const;
 
   // What the kernel side has lost so far, by cause; causes that never happened are
   // left out.
@@ -97,8 +97,8 @@ class BpfSession {
   ReclaimSums reclaims() const;
   ReclaimSum reclaims_by(std::uint32_t pid) const;
 
+  // Of all its tiers, in the order in which they are attached; those that may be missing come last.
   std::vector<Hook> hooks() const;
-  std::vector<Hook> optional_hooks() const;
 
  private:
   struct SkeletonDeleter {
@@ -107,20 +107,18 @@ class BpfSession {
 
   BpfSession() = default;
 
-  Status set_up_exact(const SessionOptions& options);
-  Status begin_exact();
+  void add_tiers(const SessionOptions& options);
 
   // Order matters on destruction: links before programs.
   std::unique_ptr<madvtrace_bpf, SkeletonDeleter> skeleton_;
-  std::shared_ptr<HugeZeroPage> huge_zero_page_;
-  std::optional<PageWalker> walker_;
+  std::vector<std::unique_ptr<Tier>> tiers_;  // those that were asked for, and the base
+  // Each of them again, for what it alone can do; null if it was not asked for.
+  BaseTier* base_ = nullptr;
+  GroupTier* group_ = nullptr;
+  RefaultsTier* refaults_ = nullptr;
+  ExactTier* exact_ = nullptr;
   std::unique_ptr<RingSource> ring_;
   std::vector<Link> links_;
-  bool watches_group_ = false;
-  bool exact_ = false;
-  Status reclaim_moments_ = fail(ExitCode::kUnsupported, "not asked for");
-  std::optional<GcProbes> gc_probes_;
-  std::optional<FaultEvents> fault_events_;
   std::map<std::string, std::uint64_t> misses_;  // of the programs, taken when they are detached
 };
 

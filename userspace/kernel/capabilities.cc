@@ -4,7 +4,7 @@
 #include <algorithm>
 
 #include "kernel/privileges.h"
-#include "kernel/tier_probes.h"
+#include "kernel/tiers/probes.h"
 
 namespace madvtrace {
 

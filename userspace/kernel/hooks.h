@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The hooks, tier by tier, and attaching one.
+// A hook, and attaching it. Which there are is what the tiers say (kernel/tiers).
 #pragma once
 
 #include <memory>
@@ -11,7 +11,6 @@
 
 struct bpf_link;
 struct bpf_program;
-struct madvtrace_bpf;
 
 namespace madvtrace {
 
@@ -23,27 +22,11 @@ using Link = std::unique_ptr<bpf_link, LinkDeleter>;
 struct Hook {
   std::string name;  // as perf writes it: "syscalls:sys_enter_madvise"
   bpf_program* program = nullptr;
+  bool optional = false;    // a kernel may be without it: then less is known, and the rest is right
+  bool catches_up = false;  // what a hit that was missed would have counted, the next one does
 };
 
-// In the order in which they are attached: ends before begins, so that no begin is
-// seen of which the end would be missed.
-std::vector<Hook> base_hooks(madvtrace_bpf& skeleton);
-
-// Those that tell when the kernel reclaims, from when to when. Each may be missing (a kernel without
-// memory cgroups has no memcg reclaim, one without NUMA no node reclaim): then only the
-// timer makes us look, and that kind of reclaim has no name.
-std::vector<Hook> reclaim_hooks(madvtrace_bpf& skeleton);
-
-// Those of tier exact: the changes of RSS, with the program for this kernel's flavour of it.
-// `load()` of the session has chosen it.
-std::vector<Hook> exact_hooks(madvtrace_bpf& skeleton);
-
-// The one that makes it more exact and may be missing: the moment at which a page is taken.
-Hook moment_hook(madvtrace_bpf& skeleton);
-
-// Tells when processes are moved between cgroups.
-Hook group_hook(madvtrace_bpf& skeleton);
-
+// kUnsupported, with the reason in one line, if this kernel does not have it or refuses.
 Result<Link> attach(const Hook& hook, const TraceFs& tracefs);
 
 }  // namespace madvtrace

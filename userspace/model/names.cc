@@ -166,18 +166,13 @@ std::string_view comm_text(const Comm& comm) {
   return {comm.begin(), end};
 }
 
-bool can_come_back(std::optional<std::int32_t> advice) {
-  return gives_back(advice) || advice == kMadvRemove || advice == kMadvPageout || advice == kMadvDontneedLocked;
-}
+bool can_come_back(std::optional<std::int32_t> advice) { return advice && advice_can_come_back(*advice); }
 
 bool gives_back(std::optional<std::int32_t> advice) {
   const std::int32_t value = advice.value_or(0);
   return value == kMadvDontneed || value == kMadvFree;
 }
 
-bool is_errno(std::int64_t ret) {
-  constexpr std::int64_t kLargestErrno = 4095;
-  return ret < 0 && ret >= -kLargestErrno;
-}
+bool is_errno(std::int64_t ret) { return answer_is_errno(ret); }
 
 }  // namespace madvtrace

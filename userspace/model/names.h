@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "bpf/calls.h"
 #include "model/rows.h"
 
 namespace madvtrace {
@@ -30,19 +31,16 @@ bool is_errno(std::int64_t ret);
 // MADV_DONTNEED or MADV_FREE: what Go's runtime gives memory of its heap back with.
 bool gives_back(std::optional<std::int32_t> advice);
 
-// After these the same address can be touched again, and the page comes back; as
-// can_come_back() of the kernel side.
+// After these the same address can be touched again, and the page comes back.
 bool can_come_back(std::optional<std::int32_t> advice);
 
-// The values that the model itself looks at (uapi/asm-generic/mman-common.h).
-inline constexpr std::int32_t kMadvDontneed = 4;
-inline constexpr std::int32_t kMadvFree = 8;
-inline constexpr std::int32_t kMadvRemove = 9;
-inline constexpr std::int32_t kMadvPageout = 21;
-inline constexpr std::int32_t kMadvPopulateRead = 22;
-inline constexpr std::int32_t kMadvPopulateWrite = 23;
-inline constexpr std::int32_t kMadvDontneedLocked = 24;
-inline constexpr std::int32_t kMadvCollapse = 25;
-inline constexpr std::int32_t kMadvGuardInstall = 102;
+// The values that the model itself looks at.
+inline constexpr std::int32_t kMadvDontneed = ADVICE_DONTNEED;
+inline constexpr std::int32_t kMadvFree = ADVICE_FREE;
+inline constexpr std::int32_t kMadvRemove = ADVICE_REMOVE;
+inline constexpr std::int32_t kMadvPageout = ADVICE_PAGEOUT;
+inline constexpr std::int32_t kMadvPopulateWrite = ADVICE_POPULATE_WRITE;
+inline constexpr std::int32_t kMadvDontneedLocked = ADVICE_DONTNEED_LOCKED;
+inline constexpr std::int32_t kMadvGuardInstall = ADVICE_GUARD_INSTALL;
 
 }  // namespace madvtrace

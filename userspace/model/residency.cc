@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "bpf/calls.h"
 #include "model/names.h"
 
 namespace madvtrace {
@@ -92,9 +93,7 @@ Walk operator+(const Walk& left, const Walk& right) {
 }
 
 bool call_failed(const CallFields& call, std::int64_t ret) {
-  // brk() answers with the break as it is: the one that was asked for, or the old one.
-  if (call.syscall == Syscall::kBrk) return static_cast<std::uint64_t>(ret) != call.args[0];
-  return is_errno(ret);
+  return call.syscall == Syscall::kBrk ? brk_failed(call.args[0], static_cast<std::uint64_t>(ret)) : is_errno(ret);
 }
 
 std::optional<std::int32_t> advice_of(const CallFields& call) {

@@ -10,7 +10,7 @@
 
 #include "base/page_range.h"
 #include "kernel/bpf_session.h"
-#include "kernel/tier_probes.h"
+#include "kernel/tiers/probes.h"
 #include "kernel/witness.h"
 
 namespace madvtrace {
@@ -40,17 +40,8 @@ Result<Seen> trace_ourselves(const Result<DirectMap>& direct_map) {
   auto session = BpfSession::load(
       {.direct_map = direct_map ? std::optional(*direct_map) : std::nullopt, .gc_marks = false, .exact = true});
   if (!session) return tl::unexpected(session.error());
-  const Result<TraceFs> tracefs = TraceFs::open();
-  if (!tracefs) return tl::unexpected(tracefs.error());
-  Seen seen{.moments = (*session)->reclaim_moments()};
-  std::vector<Link> links;
-  std::vector<Hook> hooks = (*session)->hooks();
-  for (Hook& hook : (*session)->optional_hooks()) hooks.push_back(std::move(hook));
-  for (const Hook& hook : hooks) {
-    Result<Link> link = attach(hook, *tracefs);
-    seen.attached[hook.name] = link ? Status{} : tl::unexpected(link.error());
-    if (link) links.push_back(std::move(*link));
-  }
+  AttachedHooks hooks = attach_each(**session);
+  Seen seen{.attached = std::move(hooks.status), .moments = (*session)->reclaim_moments()};
   const auto pid = static_cast<std::uint32_t>(::getpid());
   const Status traced = (*session)
                             ->add_target(pid, /*follow=*/false)
@@ -58,7 +49,7 @@ Result<Seen> trace_ourselves(const Result<DirectMap>& direct_map) {
                             .and_then(take_own_pages);
   if (!traced) return tl::unexpected(traced.error());
   (*session)->tell_rss(pid);
-  links.clear();
+  hooks.links.clear();
   if (const Status drained = (*session)->ring().drain_all(seen.witness); !drained) {
     return tl::unexpected(drained.error());
   }

@@ -9,7 +9,7 @@
 
 #include "base/page_range.h"
 #include "kernel/bpf_session.h"
-#include "kernel/tier_probes.h"
+#include "kernel/tiers/probes.h"
 #include "kernel/witness.h"
 
 namespace madvtrace {
@@ -19,15 +19,7 @@ namespace {
 Result<unsigned> refaults_of_our_own(const DirectMap& direct_map) {
   auto session = BpfSession::load({.direct_map = direct_map, .gc_marks = false, .refaults = true});
   if (!session) return tl::unexpected(session.error());
-  const Result<TraceFs> tracefs = TraceFs::open();
-  if (!tracefs) return tl::unexpected(tracefs.error());
-  std::vector<Link> links;
-  for (const Hook& hook : (*session)->hooks()) {
-    if (hook.name != "syscalls:sys_enter_madvise" && hook.name != "syscalls:sys_exit_madvise") continue;
-    Result<Link> link = attach(hook, *tracefs);
-    if (!link) return tl::unexpected(link.error());
-    links.push_back(std::move(*link));
-  }
+  if (const Status attached = (*session)->attach_all(); !attached) return tl::unexpected(attached.error());
   const auto pid = static_cast<std::uint32_t>(::getpid());
   if (const Status watched = (*session)->fault_events()->watch(pid); !watched) return tl::unexpected(watched.error());
   if (const Status added = (*session)->add_target(pid, /*follow=*/false); !added) return tl::unexpected(added.error());
@@ -39,7 +31,7 @@ Result<unsigned> refaults_of_our_own(const DirectMap& direct_map) {
   ::madvise(at, bytes, MADV_DONTNEED);
   std::memset(at, 1, kGivenBackPages * kPageBytes);
   ::munmap(at, bytes);
-  links.clear();
+  (*session)->detach_all();
   Witness witness;
   if (const Status drained = (*session)->ring().drain_all(witness); !drained) return tl::unexpected(drained.error());
   return witness.refaults();

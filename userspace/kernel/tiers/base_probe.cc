@@ -19,7 +19,7 @@
 #include "base/page_range.h"
 #include "base/unique_fd.h"
 #include "kernel/bpf_session.h"
-#include "kernel/tier_probes.h"
+#include "kernel/tiers/probes.h"
 #include "kernel/witness.h"
 
 namespace madvtrace {
@@ -121,13 +121,35 @@ Finding page_walk_finding(const Result<DirectMap>& direct_map, const Witness& wi
   return finding;
 }
 
-// What is attached and cannot be hit by anything harmless that we do.
-Finding attached_finding(const Hook& hook, const Status& attached, const char* nothing) {
-  return {.tier = "base",
-          .what = hook.name,
-          .answer = attached ? Answer::kInconclusive : Answer::kNo,
-          .detail = attached ? std::string("attached; ") + nothing : attached.error().message,
-          .optional = true};
+// Of one that a call of ours hits, unless nothing harmless that we do can: then it is optional for doctor, and all that
+// is known is whether it could be attached.
+Finding hook_finding(const Hook& hook, const Status& attached, const Witness& witness) {
+  Finding finding{.tier = "base", .what = hook.name, .optional = hook.name == kGroupHook};
+  if (!attached) {
+    finding.answer = Answer::kNo;
+    finding.detail = attached.error().message;
+  } else if (hook.name == kGroupHook) {
+    finding.detail = "attached; nobody was moved between cgroups";
+  } else if (witness.saw(hook.name)) {
+    finding.answer = Answer::kYes;
+  } else {
+    finding.detail = "attached, but a call of our own did not show up";
+  }
+  return finding;
+}
+
+// `reclaimed_own`: whether pages were counted that we had reclaimed ourselves.
+Finding reclaim_finding(const Hook& hook, const Status& attached, bool reclaimed_own) {
+  Finding finding{.tier = "base", .what = hook.name, .optional = true};
+  if (!attached) {
+    finding.answer = Answer::kNo;
+    finding.detail = attached.error().message;
+  } else if (reclaimed_own && hook.name == kReclaimPagesHook) {
+    finding.answer = Answer::kYes;
+  } else {
+    finding.detail = "attached; nothing was reclaimed meanwhile";
+  }
+  return finding;
 }
 
 }  // namespace
@@ -141,55 +163,24 @@ std::vector<Finding> probe_base_tier(const Result<DirectMap>& direct_map) {
                                  .detail = session ? "" : session.error().message}};
   if (!session) return findings;
 
-  const Result<TraceFs> tracefs = TraceFs::open();
-  std::map<std::string, Status> attached;
-  std::vector<Link> links;
-  const std::vector<Hook> hooks = (*session)->hooks();
-  const std::vector<Hook> optional_hooks = (*session)->optional_hooks();
-  for (const std::vector<Hook>* some : {&hooks, &optional_hooks}) {
-    for (const Hook& hook : *some) {
-      Result<Link> link = tracefs ? attach(hook, *tracefs) : tl::unexpected(tracefs.error());
-      attached[hook.name] = link ? Status{} : tl::unexpected(link.error());
-      if (link) links.push_back(std::move(*link));
-    }
-  }
+  AttachedHooks attached = attach_each(**session);
   Witness witness;
   std::string gc_refused;
   if ((*session)->add_target(static_cast<std::uint32_t>(::getpid()), /*follow=*/true)) {
     make_calls();
     gc_refused = probe_own_function(**session);
   }
-  links.clear();
+  attached.links.clear();
   if (const Status drained = (*session)->ring().drain_all(witness); !drained) {
     findings.push_back(
         {.tier = "base", .what = "ring buffer", .answer = Answer::kNo, .detail = drained.error().message});
   }
 
-  for (const Hook& hook : hooks) {
-    if (hook.name == "cgroup:cgroup_attach_task") {
-      findings.push_back(attached_finding(hook, attached[hook.name], "nobody was moved between cgroups"));
-      continue;
-    }
-    Finding finding{.tier = "base", .what = hook.name};
-    if (!attached[hook.name]) {
-      finding.answer = Answer::kNo;
-      finding.detail = attached[hook.name].error().message;
-    } else if (witness.saw(hook.name)) {
-      finding.answer = Answer::kYes;
-    } else {
-      finding.detail = "attached, but a call of our own did not show up";
-    }
-    findings.push_back(std::move(finding));
-  }
-  const ReclaimSums reclaims = (*session)->reclaims();
-  for (const Hook& hook : optional_hooks) {
-    Finding finding = attached_finding(hook, attached[hook.name], "nothing was reclaimed meanwhile");
-    const bool is_ours = hook.name == "vmscan:mm_vmscan_reclaim_pages";
-    if (is_ours && attached[hook.name] && reclaims.at(WIRE_RECLAIM_SELF).pages != 0) {
-      finding.answer = Answer::kYes;
-      finding.detail = "";
-    }
-    findings.push_back(std::move(finding));
+  const bool reclaimed_own = (*session)->reclaims().at(WIRE_RECLAIM_SELF).pages != 0;
+  for (const Hook& hook : (*session)->hooks()) {
+    const Status& status = attached.status[hook.name];
+    findings.push_back(hook.optional ? reclaim_finding(hook, status, reclaimed_own)
+                                     : hook_finding(hook, status, witness));
   }
   findings.push_back({.tier = "base",
                       .what = "user stacks",
