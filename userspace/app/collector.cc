@@ -30,20 +30,18 @@ Collector::Collector(BpfSession& session, const ProcRoot& proc, Outputs& outputs
       outputs_(outputs),
       recording_(std::move(recording)),
       trace_(outputs),
-      pipeline_(trace_),
       runtimes_(proc, modules_),
       stacks_(proc, modules_),
       look_budget_(walk_budget / 2),
       sample_budget_(walk_budget / 2),
       groups_(proc),
       sampler_(proc, session.walker(), sample_budget_, groups_, runtimes_),
+      decoder_({&trace_, &targets_, &stacks_}),
       reclaim_watch_(session.reclaims(), mono_now_ns()),
       budget_passed_ns_(mono_now_ns()) {
   if (GcProbes* const probes = session.gc_probes()) gc_marks_.emplace(*probes, proc, modules_);
   if (recording_) tee_.add(*recording_);
-  tee_.add(pipeline_);
-  tee_.add(targets_);
-  tee_.add(stacks_);
+  tee_.add(decoder_);
 }
 
 void Collector::emit(const Event& event) {

@@ -3,8 +3,8 @@
 //
 //   ring ----+
 //            +--> tee --> recording
-//   collector's own records   --> model --> outputs
-//                             --> live targets, stacks to symbolise
+//   collector's own records   --> decoder --> model --> outputs
+//                                         --> live targets, stacks to symbolise
 //
 // Everything the model gets to know passes through the tee as a record.
 #pragma once
@@ -25,13 +25,13 @@
 #include "app/group_watch.h"
 #include "app/live_targets.h"
 #include "app/outputs.h"
-#include "app/pipeline.h"
 #include "app/reclaim_watch.h"
 #include "app/sampler.h"
 #include "app/stack_symbols.h"
 #include "containers/find_group.h"
 #include "kernel/bpf_session.h"
 #include "model/trace.h"
+#include "stream/decoder.h"
 #include "stream/recording_writer.h"
 #include "stream/tee.h"
 
@@ -90,7 +90,6 @@ class Collector {
   Outputs& outputs_;
   std::optional<RecordingWriter> recording_;
   Trace trace_;
-  Pipeline pipeline_;
   LiveTargets targets_;
   GoModules modules_;
   GoRuntimes runtimes_;
@@ -102,6 +101,7 @@ class Collector {
   std::optional<GroupWatch> group_;
   bool group_sampled_ = false;
   std::optional<GcMarks> gc_marks_;
+  Decoder decoder_;
   Tee tee_;
   std::optional<Admission> admission_;  // of the processes of a group
   std::map<std::string, std::uint64_t> losses_told_;

@@ -7,13 +7,13 @@
 #include <set>
 #include <vector>
 
-#include "stream/record_sink.h"
+#include "model/event_sink.h"
 
 namespace madvtrace {
 
-class LiveTargets : public RecordSink {
+class LiveTargets : public EventSink {
  public:
-  void on_record(RecordBytes record) override;
+  void on_event(const Event& event) override;
 
   void add(std::uint32_t pid) { add(Change{.pid = pid}); }
   void remove(std::uint32_t pid);  // one whose end the stream did not tell
