@@ -18,22 +18,22 @@
 #include <string>
 #include <utility>
 
-#include "app/admission.h"
-#include "app/gc_marks.h"
-#include "app/go_modules.h"
-#include "app/go_runtimes.h"
-#include "app/group_watch.h"
-#include "app/live_targets.h"
 #include "app/outputs.h"
-#include "app/reclaim_watch.h"
-#include "app/sampler.h"
-#include "app/stack_symbols.h"
 #include "containers/find_group.h"
 #include "kernel/bpf_session.h"
 #include "model/trace.h"
 #include "stream/decoder.h"
 #include "stream/recording_writer.h"
 #include "stream/tee.h"
+#include "targets/admission.h"
+#include "targets/gc_marks.h"
+#include "targets/go_modules.h"
+#include "targets/go_runtimes.h"
+#include "targets/group_watch.h"
+#include "targets/live_targets.h"
+#include "targets/reclaim_watch.h"
+#include "targets/sampler.h"
+#include "targets/stack_symbols.h"
 
 namespace madvtrace {
 

@@ -17,11 +17,11 @@
 #include "app/event_loop.h"
 #include "app/exit_code.h"
 #include "app/run_info.h"
-#include "app/target_check.h"
 #include "base/clock.h"
 #include "bpf/control.h"
 #include "containers/find_group.h"
 #include "kernel/privileges.h"
+#include "targets/target_check.h"
 
 namespace madvtrace {
 namespace {

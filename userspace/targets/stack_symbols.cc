@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "app/stack_symbols.h"
+#include "targets/stack_symbols.h"
 
 #include <fmt/format.h>
 

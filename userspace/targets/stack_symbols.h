@@ -17,10 +17,10 @@
 #include <unordered_map>
 #include <vector>
 
-#include "app/go_symbols.h"
 #include "model/event.h"
 #include "model/event_sink.h"
 #include "symbols/symbolizer.h"
+#include "targets/go_symbols.h"
 
 namespace madvtrace {
 

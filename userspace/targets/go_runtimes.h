@@ -12,11 +12,11 @@
 #include <utility>
 #include <vector>
 
-#include "app/go_modules.h"
 #include "base/page_range.h"
 #include "golang/books.h"
 #include "model/event.h"
 #include "procfs/proc_root.h"
+#include "targets/go_modules.h"
 
 namespace madvtrace {
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "app/gc_marks.h"
+#include "targets/gc_marks.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>

@@ -9,9 +9,9 @@
 #include <optional>
 #include <string>
 
-#include "app/go_modules.h"
 #include "kernel/gc_probes.h"
 #include "procfs/proc_root.h"
+#include "targets/go_modules.h"
 
 namespace madvtrace {
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "app/sampler.h"
+#include "targets/sampler.h"
 
 #include <fmt/format.h>
 #include <unistd.h>

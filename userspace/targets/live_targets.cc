@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "app/live_targets.h"
+#include "targets/live_targets.h"
 
 #include <utility>
 #include <variant>

@@ -8,8 +8,8 @@
 #include <optional>
 #include <string>
 
-#include "app/stack_symbols.h"
 #include "stream/decoder.h"
+#include "targets/stack_symbols.h"
 #include "tests/support/go_image.h"
 #include "tests/support/stream_builder.h"
 #include "tests/support/temp_directory.h"

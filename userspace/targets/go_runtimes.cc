@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "app/go_runtimes.h"
+#include "targets/go_runtimes.h"
 
 #include <fmt/format.h>
 #include <sys/stat.h>

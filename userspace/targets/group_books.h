@@ -15,7 +15,7 @@
 
 namespace madvtrace {
 
-// Of it what samples have.
+// What samples have of it.
 GroupCharge charge_from(const GroupMemory& memory);
 
 class GroupBooks {

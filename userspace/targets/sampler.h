@@ -13,12 +13,12 @@
 #include <string>
 #include <vector>
 
-#include "app/go_runtimes.h"
-#include "app/group_books.h"
-#include "app/walk_budget.h"
 #include "kernel/page_walker.h"
 #include "model/event.h"
 #include "procfs/proc_root.h"
+#include "targets/go_runtimes.h"
+#include "targets/group_books.h"
+#include "targets/walk_budget.h"
 
 namespace madvtrace {
 
