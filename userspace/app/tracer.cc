@@ -274,7 +274,7 @@ void Tracer::check(const Status& status) {
 
 void Tracer::stop_if_over() {
   if (command_) command_->poll_end();
-  const bool nobody_left = !options_.group && collector_->targets().had_any() && collector_->targets().pids().empty();
+  const bool nobody_left = !options_.group && collector_->targets().had_any() && collector_->targets().empty();
   if (nobody_left || outputs_->reader_gone() || !collector_->written()) loop_->stop();
 }
 

@@ -2,7 +2,6 @@
 #include "targets/go_runtimes.h"
 
 #include <fmt/format.h>
-#include <sys/stat.h>
 
 #include "golang/expected_advice.h"
 #include "golang/load_bias.h"
@@ -15,7 +14,7 @@ namespace madvtrace {
 namespace {
 
 // A position independent binary has another bias in every process.
-constexpr std::size_t kPrograms = 256;
+constexpr std::size_t kLoaded = 256;
 
 std::vector<FileMapping> mappings_of_file(const MapsText& maps, std::uint64_t inode) {
   std::vector<FileMapping> mappings;
@@ -45,73 +44,62 @@ GoHeap heap_from(const GoBooks& books) {
 
 }  // namespace
 
-const GoRuntimes::Program& GoRuntimes::program(const std::shared_ptr<const GoModule>& module, std::uint64_t bias) {
-  if (programs_.size() >= kPrograms) programs_.clear();
-  const auto [found, is_new] = programs_.try_emplace({module.get(), bias});
-  Program& program = found->second;
-  if (!is_new) return program;
-  program.module = module;
+const GoRuntimes::Loaded& GoRuntimes::loaded(const std::shared_ptr<const GoModule>& module, std::uint64_t bias) {
+  if (loaded_.size() >= kLoaded) loaded_.clear();
+  const auto [found, is_new] = loaded_.try_emplace({module.get(), bias});
+  Loaded& loaded = found->second;
+  if (!is_new) return loaded;
+  loaded.module = module;
   Result<BooksReader> reader = BooksReader::locate(module->image, module->build.version, &module->functions, bias);
   if (reader) {
-    program.reader = std::make_shared<const BooksReader>(std::move(*reader));
+    loaded.reader = std::make_shared<const BooksReader>(std::move(*reader));
   } else {
-    program.why_not = reader.error().message;
+    loaded.why_not = reader.error().message;
   }
-  return program;
+  return loaded;
 }
 
-std::optional<bool> GoRuntimes::is_go(std::uint32_t pid) {
-  ProcResult<UniqueFd> exe = proc_.open_file(static_cast<pid_t>(pid), "exe");
-  if (!exe) return std::nullopt;
-  return modules_.get(std::move(*exe), /*executable=*/true, fmt::format("/proc/{}/exe", pid)) != nullptr;
-}
-
-GoProgram GoRuntimes::look_at(std::uint32_t pid_number) {
-  forget(pid_number);
-  const auto pid = static_cast<pid_t>(pid_number);
+GoProgram GoRuntimes::look_at(std::uint32_t pid, const Program& program, Target& target) {
+  target.books = nullptr;
+  target.books_have_answered = false;
   GoProgram go;
-  ProcResult<UniqueFd> exe = proc_.open_file(pid, "exe");
-  struct stat status {};
-  if (!exe || ::fstat(exe->get(), &status) != 0) return go;
-  const std::shared_ptr<const GoModule> module =
-      modules_.get(std::move(*exe), /*executable=*/true, fmt::format("/proc/{}/exe", pid));
-  if (!module) return go;
+  if (!program.go) return go;
+  const GoModule& module = *program.go;
   go.is_go = true;
-  if (const auto environment = read_environ(proc_, pid)) go.godebug = environment->find("GODEBUG").value_or("");
-  if (module->build.version) {
-    go.version = module->build.version->text;
+  if (const auto environment = read_environ(proc_, static_cast<pid_t>(pid)))
+    go.godebug = environment->find("GODEBUG").value_or("");
+  if (module.build.version) {
+    go.version = module.build.version->text;
     const auto advice = expected_advice(
-        *module->build.version, module->build.setting("DefaultGODEBUG").value_or(std::string_view()), go.godebug);
+        *module.build.version, module.build.setting("DefaultGODEBUG").value_or(std::string_view()), go.godebug);
     go.expected_advice = advice == ReleaseAdvice::kFree ? kMadvFree : kMadvDontneed;
   }
-  find_books(pid_number, module, status.st_ino, go);
+  find_books(pid, program, target, go);
   return go;
 }
 
-void GoRuntimes::find_books(std::uint32_t pid, const std::shared_ptr<const GoModule>& module, std::uint64_t inode,
-                            GoProgram& go) {
+void GoRuntimes::find_books(std::uint32_t pid, const Program& program, Target& target, GoProgram& go) {
   const auto maps = read_maps(proc_, static_cast<pid_t>(pid));
-  const std::vector<FileMapping> mappings = maps ? mappings_of_file(*maps, inode) : std::vector<FileMapping>();
-  const std::optional<std::uint64_t> bias = load_bias(mappings, module->segments());
+  const std::vector<FileMapping> mappings = maps ? mappings_of_file(*maps, program.inode) : std::vector<FileMapping>();
+  const std::optional<std::uint64_t> bias = load_bias(mappings, program.go->segments());
   if (!bias) {
     go.books_why_not = "it cannot be told where its binary is loaded";
     return;
   }
-  const Program& found = program(module, *bias);
+  const Loaded& found = loaded(program.go, *bias);
   go.books_why_not = found.why_not;
   if (!found.reader) return;
   go.books = books_rung_name(found.reader->rung());
-  readers_[pid] = {.books = found.reader};
+  target.books = found.reader;
 }
 
-GoRuntimes::Reading GoRuntimes::read(std::uint32_t pid, std::optional<std::uint64_t> address_space_bytes) {
-  const auto found = readers_.find(pid);
-  if (found == readers_.end()) return {};
-  Reader& reader = found->second;
+GoRuntimes::Reading GoRuntimes::read(std::uint32_t pid, Target& target,
+                                     std::optional<std::uint64_t> address_space_bytes) {
+  if (!target.books) return {};
   const LiveProcessMemory memory(static_cast<pid_t>(pid));
-  Result<GoBooks> books = reader.books->read(memory, {.address_space_bytes = address_space_bytes});
-  if (!books) return {.dropped = reader.has_answered ? books.error().message : ""};
-  reader.has_answered = true;
+  Result<GoBooks> books = target.books->read(memory, {.address_space_bytes = address_space_bytes});
+  if (!books) return {.dropped = target.books_have_answered ? books.error().message : ""};
+  target.books_have_answered = true;
   return {.heap = heap_from(*books), .arenas = std::move(books->arenas)};
 }
 

@@ -8,7 +8,6 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -17,47 +16,43 @@
 #include "model/event.h"
 #include "procfs/proc_root.h"
 #include "targets/go_modules.h"
+#include "targets/program.h"
+#include "targets/target.h"
 
 namespace madvtrace {
 
 class GoRuntimes {
  public:
-  // Both must outlive this.
-  GoRuntimes(const ProcRoot& proc, GoModules& modules) : proc_(proc), modules_(modules) {}
+  // `proc` must outlive this.
+  explicit GoRuntimes(const ProcRoot& proc) : proc_(proc) {}
 
-  // Whether it runs a Go program; nothing if it is gone, or its program cannot be opened.
-  std::optional<bool> is_go(std::uint32_t pid);
-
-  // Of a process that is new, or runs another program now. The first process of a binary
-  // costs 10 to 40 ms, the next ones that are loaded at the same address nothing.
-  GoProgram look_at(std::uint32_t pid);
-  void forget(std::uint32_t pid) { readers_.erase(pid); }
+  // Of a process that is new, or runs another program now: `program`. Its books, if they are
+  // found, become the target's. The first process of a binary costs 10 to 40 ms, the next
+  // ones that are loaded at the same address nothing.
+  GoProgram look_at(std::uint32_t pid, const Program& program, Target& target);
 
   struct Reading {
     GoHeap heap;
     std::vector<AddressRange> arenas;  // empty: not known
     std::string dropped;               // what was read was not believed, and why; of memory only if it has been before
   };
-  Reading read(std::uint32_t pid, std::optional<std::uint64_t> address_space_bytes);
+  // Empty if the books of the target are not known.
+  static Reading read(std::uint32_t pid, Target& target, std::optional<std::uint64_t> address_space_bytes);
 
  private:
-  struct Program {
+  // A binary, loaded at some address.
+  struct Loaded {
     std::shared_ptr<const GoModule> module;  // keeps the key alive
     std::shared_ptr<const BooksReader> reader;
     std::string why_not;
   };
-  struct Reader {
-    std::shared_ptr<const BooksReader> books;
-    bool has_answered = false;
-  };
-  const Program& program(const std::shared_ptr<const GoModule>& module, std::uint64_t bias);
+
+  const Loaded& loaded(const std::shared_ptr<const GoModule>& module, std::uint64_t bias);
   // In the memory of the process.
-  void find_books(std::uint32_t pid, const std::shared_ptr<const GoModule>& module, std::uint64_t inode, GoProgram& go);
+  void find_books(std::uint32_t pid, const Program& program, Target& target, GoProgram& go);
 
   const ProcRoot& proc_;
-  GoModules& modules_;
-  std::map<std::pair<const GoModule*, std::uint64_t>, Program> programs_;  // by load bias
-  std::unordered_map<std::uint32_t, Reader> readers_;                      // pid -> its books
+  std::map<std::pair<const GoModule*, std::uint64_t>, Loaded> loaded_;  // by load bias
 };
 
 }  // namespace madvtrace
