@@ -19,8 +19,8 @@ constexpr std::uint64_t kCalls = 200'000;
 test::RowLog rows_of(const std::vector<std::string>& stream) {
   test::RowLog log;
   Trace trace(log);
-  Pipeline pipeline(trace);
-  for (const std::string& record : stream) pipeline.on_record(test::view(record));
+  Decoder decoder({&trace});
+  for (const std::string& record : stream) decoder.on_record(test::view(record));
   trace.finish();
   return log;
 }

@@ -2,7 +2,6 @@
 // What stands between the ring and the rows: events (records) a second.
 #include <benchmark/benchmark.h>
 
-#include "app/pipeline.h"
 #include "model/trace.h"
 #include "stream/decoder.h"
 #include "tests/bench/wire_stream.h"
@@ -36,8 +35,8 @@ void DecodingAndModel(benchmark::State& state) {
   test::NoRows rows;
   for (auto _ : state) {
     Trace trace(rows);
-    Pipeline pipeline(trace);
-    for (const std::string& record : stream) pipeline.on_record(test::view(record));
+    Decoder decoder({&trace});
+    for (const std::string& record : stream) decoder.on_record(test::view(record));
     trace.finish();
   }
   state.SetItemsProcessed(items(state, stream));

@@ -6,7 +6,7 @@
 
 #include <random>
 
-#include "app/go_modules.h"
+#include "targets/go_modules.h"
 
 namespace madvtrace::bench {
 namespace {

@@ -7,12 +7,12 @@
 #include <cstring>
 #include <string>
 
-#include "app/pipeline.h"
 #include "bpf/records.h"
 #include "model/trace.h"
 #include "sinks/summary_json.h"
 #include "sinks/summary_text.h"
 #include "sinks/tables.h"
+#include "stream/decoder.h"
 
 namespace {
 
@@ -40,13 +40,13 @@ class LineSink : public madvtrace::RowSink {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   LineSink sink;
   madvtrace::Trace trace(sink);
-  madvtrace::Pipeline pipeline(trace);
+  madvtrace::Decoder decoder({&trace});
   madvtrace::RecordBytes left(reinterpret_cast<const std::byte*>(data), size);
   while (!left.empty()) {
     std::uint32_t bytes = 0;
     std::memcpy(&bytes, left.data(), std::min(sizeof(bytes), left.size()));
     const madvtrace::RecordBytes record = left.first(std::clamp<std::size_t>(bytes, 1, left.size()));
-    pipeline.on_record(record);
+    decoder.on_record(record);
     left = left.subspan(record.size());
   }
   trace.finish();

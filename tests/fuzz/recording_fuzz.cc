@@ -11,9 +11,9 @@
 #include <string>
 #include <utility>
 
-#include "app/pipeline.h"
 #include "base/unique_fd.h"
 #include "model/trace.h"
+#include "stream/decoder.h"
 #include "stream/recording_format.h"
 #include "stream/recording_reader.h"
 #include "tests/support/no_rows.h"
@@ -49,8 +49,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (!reader) return 0;
   madvtrace::test::NoRows sink;
   madvtrace::Trace trace(sink);
-  madvtrace::Pipeline pipeline(trace);
-  if (!reader->drain(pipeline)) __builtin_trap();
+  madvtrace::Decoder decoder({&trace});
+  if (!reader->drain(decoder)) __builtin_trap();
   trace.finish();
   return 0;
 }

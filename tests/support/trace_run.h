@@ -4,8 +4,8 @@
 
 #include <string>
 
-#include "app/pipeline.h"
 #include "model/trace.h"
+#include "stream/decoder.h"
 #include "tests/support/row_log.h"
 #include "tests/support/stream_builder.h"
 
@@ -13,8 +13,8 @@ namespace madvtrace::test {
 
 struct TraceRun {
   explicit TraceRun(const StreamBuilder& stream) {
-    Pipeline pipeline(trace);
-    for (const std::string& record : stream.records()) pipeline.on_record(view(record));
+    Decoder decoder({&trace});
+    for (const std::string& record : stream.records()) decoder.on_record(view(record));
     trace.finish();
   }
   const RunTotals& totals() const { return trace.totals(); }

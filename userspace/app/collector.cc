@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstddef>
-#include <set>
 #include <span>
 #include <utility>
 #include <vector>
@@ -30,20 +29,18 @@ Collector::Collector(BpfSession& session, const ProcRoot& proc, Outputs& outputs
       outputs_(outputs),
       recording_(std::move(recording)),
       trace_(outputs),
-      pipeline_(trace_),
-      runtimes_(proc, modules_),
+      runtimes_(proc),
       stacks_(proc, modules_),
       look_budget_(walk_budget / 2),
       sample_budget_(walk_budget / 2),
       groups_(proc),
-      sampler_(proc, session.walker(), sample_budget_, groups_, runtimes_),
+      sampler_(proc, session.walker(), sample_budget_, groups_),
+      decoder_({&trace_, &targets_, &stacks_}),
       reclaim_watch_(session.reclaims(), mono_now_ns()),
       budget_passed_ns_(mono_now_ns()) {
-  if (GcProbes* const probes = session.gc_probes()) gc_marks_.emplace(*probes, proc, modules_);
+  if (GcProbes* const probes = session.gc_probes()) gc_marks_.emplace(*probes);
   if (recording_) tee_.add(*recording_);
-  tee_.add(pipeline_);
-  tee_.add(targets_);
-  tee_.add(stacks_);
+  tee_.add(decoder_);
 }
 
 void Collector::emit(const Event& event) {
@@ -57,7 +54,7 @@ Status Collector::watch_group(const FoundGroup& group, const std::string& name, 
   admission_.emplace(
       tee_, go_only,
       Admission::Actions{
-          .is_go = [this](std::uint32_t pid) { return runtimes_.is_go(pid); },
+          .is_go = [this](std::uint32_t pid) { return is_go(pid); },
           .programs_run = [this](std::uint32_t pid) { return session_.programs_run(pid); },
           .leave_out = [this](std::uint32_t pid, std::uint32_t programs) { return session_.leave_out(pid, programs); },
           .left_out = [this](std::uint32_t pid,
@@ -108,7 +105,7 @@ Status Collector::look_at_watched(bool always) {
   pass_budgets();
   if (walker == nullptr || (!always && !look_budget_.allows())) return {};
   reclaimed_since_look_ = false;
-  for (const std::uint32_t pid : std::set<std::uint32_t>(targets_.pids())) {
+  for (const std::uint32_t pid : targets_.pids()) {
     if (const Status looked = look_at(pid, trace_.ledger().watched_chunks(pid)); !looked) return looked;
   }
   return {};
@@ -133,10 +130,9 @@ Status Collector::look_at_left(bool always) {
   if (session_.fault_events() == nullptr || session_.walker() == nullptr) return {};
   session_.make_room_for_released();
   pass_budgets();
-  const std::set<std::uint32_t> pids = targets_.pids();
   // Each once, beginning where the last time stopped.
-  std::vector<std::uint32_t> order(pids.lower_bound(next_left_.first), pids.end());
-  order.insert(order.end(), pids.begin(), pids.lower_bound(next_left_.first));
+  std::vector<std::uint32_t> order = targets_.pids();
+  std::rotate(order.begin(), std::lower_bound(order.begin(), order.end(), next_left_.first), order.end());
   for (const std::uint32_t pid : order) {
     const std::vector<std::uint64_t> chunks = trace_.ledger().left_chunks(pid);
     std::span<const std::uint64_t> left = chunks;
@@ -180,24 +176,36 @@ void Collector::look_at_changed_processes() {
   for (const std::uint32_t pid : targets_.take_ended()) {
     if (gc_marks_) gc_marks_->detach(pid);
     if (FaultEvents* const faults = session_.fault_events()) faults->forget(pid);
-    runtimes_.forget(pid);
   }
-  for (const LiveTargets::Change& change : targets_.take_changed()) {
-    const std::uint32_t pid = change.pid;
-    if (!targets_.pids().contains(pid)) continue;
+  for (const Targets::Change& change : targets_.take_changed()) {
+    Target* const target = targets_.find(change.pid);
+    if (target == nullptr) continue;
     watch_faults(change);
-    auto info = describe_process(proc_, pid);
-    // A child that a Go program has forked collects nothing before its exec; until then
-    // its address space may even be its parent's (vfork).
-    if (info && gc_marks_ && !change.forked) info->gc_marks = gc_marks_->attach(pid);
-    if (info && !change.forked) info->go = runtimes_.look_at(pid);
-    // Of the others the kernel side has said that they are in it.
-    if (info && group_) info->outside_group = admission_->is_named(pid) && !group_->contains(pid);
-    if (info) emit(*info);
-    if (const auto sample = sampler_.sample(pid, /*always=*/false)) emit(*sample);
+    look_at_process(change.pid, *target, change.forked);
+    sample(change.pid, *target, /*always=*/false);
   }
   // What the counters grow by is from here on.
   if (!group_sampled_) sample_group();
+}
+
+void Collector::look_at_process(std::uint32_t pid, Target& target, bool forked) {
+  const Program program = open_program(proc_, modules_, pid);
+  std::optional<ProcessInfo> info = describe_process(proc_, pid, program);
+  if (!info) return;
+  // A child that a Go program has forked collects nothing before its exec; until then
+  // its address space may even be its parent's (vfork).
+  if (!forked) {
+    if (gc_marks_) info->gc_marks = gc_marks_->attach(pid, program);
+    info->go = runtimes_.look_at(pid, program, target);
+  }
+  // The kernel side has said of the others that they are in the group.
+  if (group_) info->outside_group = admission_->is_named(pid) && !group_->contains(pid);
+  emit(*info);
+}
+
+std::optional<bool> Collector::is_go(std::uint32_t pid) {
+  const Program program = open_program(proc_, modules_, pid);
+  return program.exe ? std::optional(program.go != nullptr) : std::nullopt;
 }
 
 void Collector::sample_group() {
@@ -207,7 +215,7 @@ void Collector::sample_group() {
   }
 }
 
-void Collector::watch_faults(const LiveTargets::Change& change) {
+void Collector::watch_faults(const Targets::Change& change) {
   FaultEvents* const faults = session_.fault_events();
   if (faults == nullptr) return;
   const Status watched =
@@ -215,10 +223,14 @@ void Collector::watch_faults(const LiveTargets::Change& change) {
   if (!watched) spdlog::warn("pid {}: refaults are not seen: {}", change.pid, watched.error().message);
 }
 
+void Collector::sample(std::uint32_t pid, Target& target, bool always) {
+  if (const std::optional<Sample> sample = sampler_.sample(pid, target, always)) emit(*sample);
+}
+
 void Collector::sample_all(bool always) {
   groups_.new_interval();
   for (const std::uint32_t pid : targets_.pids()) {
-    if (const auto sample = sampler_.sample(pid, always)) emit(*sample);
+    if (Target* const target = targets_.find(pid)) sample(pid, *target, always);
   }
   sample_group();
 }

@@ -3,8 +3,8 @@
 //
 //   ring ----+
 //            +--> tee --> recording
-//   collector's own records   --> model --> outputs
-//                             --> live targets, stacks to symbolise
+//   collector's own records   --> decoder --> model --> outputs
+//                                         --> live targets, stacks to symbolise
 //
 // Everything the model gets to know passes through the tee as a record.
 #pragma once
@@ -18,22 +18,22 @@
 #include <string>
 #include <utility>
 
-#include "app/admission.h"
-#include "app/gc_marks.h"
-#include "app/go_modules.h"
-#include "app/go_runtimes.h"
-#include "app/group_watch.h"
-#include "app/live_targets.h"
 #include "app/outputs.h"
-#include "app/pipeline.h"
-#include "app/reclaim_watch.h"
-#include "app/sampler.h"
-#include "app/stack_symbols.h"
 #include "containers/find_group.h"
 #include "kernel/bpf_session.h"
 #include "model/trace.h"
+#include "stream/decoder.h"
 #include "stream/recording_writer.h"
 #include "stream/tee.h"
+#include "targets/admission.h"
+#include "targets/gc_marks.h"
+#include "targets/go_modules.h"
+#include "targets/go_runtimes.h"
+#include "targets/group_watch.h"
+#include "targets/reclaim_watch.h"
+#include "targets/sampler.h"
+#include "targets/stack_symbols.h"
+#include "targets/targets.h"
 
 namespace madvtrace {
 
@@ -64,20 +64,23 @@ class Collector {
   // The watched group was removed; nothing that could be traced can be in it any more.
   bool group_gone() const { return group_ && group_->gone(); }
 
-  LiveTargets& targets() { return targets_; }
+  Targets& targets() { return targets_; }
   const RunTotals& totals() const { return trace_.totals(); }
   // Whether all that was to be written could be.
   Status written() const;
 
  private:
   void look_at_changed_processes();
+  void look_at_process(std::uint32_t pid, Target& target, bool forked);
   void notice_reclaim();
   void pass_budgets();
   Status tell_rss();
   Status look_at_watched(bool always);
   Status look_at_left(bool always);
   Status look_at(std::uint32_t pid, std::span<const std::uint64_t> chunks);
-  void watch_faults(const LiveTargets::Change& change);
+  std::optional<bool> is_go(std::uint32_t pid);
+  void watch_faults(const Targets::Change& change);
+  void sample(std::uint32_t pid, Target& target, bool always);
   void sample_all(bool always);
   void sample_group();
   void emit_clock();
@@ -90,8 +93,7 @@ class Collector {
   Outputs& outputs_;
   std::optional<RecordingWriter> recording_;
   Trace trace_;
-  Pipeline pipeline_;
-  LiveTargets targets_;
+  Targets targets_;
   GoModules modules_;
   GoRuntimes runtimes_;
   StackSymbols stacks_;
@@ -102,6 +104,7 @@ class Collector {
   std::optional<GroupWatch> group_;
   bool group_sampled_ = false;
   std::optional<GcMarks> gc_marks_;
+  Decoder decoder_;
   Tee tee_;
   std::optional<Admission> admission_;  // of the processes of a group
   std::map<std::string, std::uint64_t> losses_told_;

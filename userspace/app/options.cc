@@ -6,6 +6,8 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <charconv>
+#include <functional>
+#include <utility>
 
 #include "app/version.h"
 #include "base/units.h"
@@ -57,82 +59,158 @@ class HelpFormatter : public CLI::Formatter {
   }
 };
 
+// One line, whatever was typed.
+tl::unexpected<Error> usage(const std::string& message) { return fail(ExitCode::kUsage, printable(message)); }
+
+// What a text stands for, or what is wrong with it.
+template <class T>
+using Taken = tl::expected<T, std::string>;
+
+template <class T>
+Taken<T> taken(const std::optional<T>& value, const char* wrong) {
+  if (!value) return tl::unexpected<std::string>(wrong);
+  return *value;
+}
+
+Taken<std::uint32_t> take_pid(const std::string& text) {
+  std::uint32_t pid = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), pid);
+  const bool is_pid = error == std::errc{} && end == text.data() + text.size() && pid != 0 && pid <= INT32_MAX;
+  return taken(is_pid ? std::optional(pid) : std::nullopt, "not a pid");
+}
+
+Taken<std::uint64_t> take_duration(const std::string& text) {
+  return taken(parse_duration_ns(text), "not a duration; write 500ms, 5s or 2m");
+}
+
+Taken<std::uint64_t> take_interval(const std::string& text) {
+  constexpr std::uint64_t kShortestIntervalNs = 10'000'000;
+  const Taken<std::uint64_t> interval_ns = take_duration(text);
+  if (interval_ns && *interval_ns < kShortestIntervalNs) return tl::unexpected<std::string>("too short; at least 10ms");
+  return interval_ns;
+}
+
+Taken<double> take_share(const std::string& text) {
+  return taken(parse_percent(text), "not a share of a CPU; write 1% or 0.5%");
+}
+
+Taken<std::uint64_t> take_size(const std::string& text) {
+  return taken(parse_bytes(text), "not a size; write 64KiB or 16MiB");
+}
+
+Taken<std::pair<std::string, std::string>> take_label(const std::string& text) {
+  const std::size_t equals = text.find('=');
+  if (equals == std::string::npos || equals == 0) return tl::unexpected<std::string>("not of the form KEY=VALUE");
+  return std::pair(text.substr(0, equals), text.substr(equals + 1));
+}
+
+Taken<CsvTable> take_table(const std::string& text) {
+  if (text == "events") return CsvTable::kEvents;
+  if (text == "releases") return CsvTable::kReleases;
+  if (text == "samples") return CsvTable::kSamples;
+  if (text == "rss_changes") return CsvTable::kRssChanges;
+  return tl::unexpected<std::string>("there is no such table; events, releases, samples or rss_changes");
+}
+
+// For an option that takes a text: gives what it stands for to `put`, once for each text.
+template <class Take, class Put>
+std::function<void(const std::vector<std::string>&)> each(const char* name, Take take, Put put) {
+  return [=](const std::vector<std::string>& texts) {
+    for (const std::string& text : texts) {
+      const auto value = take(text);
+      if (!value) throw CLI::ValidationError(fmt::format("{} {}: {}", name, text, value.error()));
+      put(*value);
+    }
+  };
+}
+
+template <class Take, class Target>
+std::function<void(const std::string&)> one(const char* name, Take take, Target& target) {
+  return
+      [=, &target](const std::string& text) { each(name, take, [&](const auto& value) { target = value; })({text}); };
+}
+
 struct Parser {
   Options options;
   CLI::App app{kAbout, "madvtrace"};
-  std::vector<std::string> pids;
-  std::string cgroup;
-  std::string container;
-  std::string duration;
-  std::string interval = "1s";
-  std::string output;
-  std::string csv;
-  std::string record;
-  std::vector<std::string> labels;
-  std::string walk_budget = "1%";
-  std::string ring_size = "16MiB";
-  int ready_fd = -1;
-  bool no_page_walk = false;
-  bool no_gc_marks = false;
   CLI::App* replay = nullptr;
   CLI::App* doctor = nullptr;
 
   Parser() {
     app.footer(kExamples);
     app.formatter(std::make_shared<HelpFormatter>());
-    app.add_option("-p,--pid", pids, "trace these processes, with all their threads")
-        ->delimiter(',')
-        ->type_name("PID[,PID...]")
-        ->group("Whom to trace");
-    app.add_option("--container", container,
-                   "trace the Go processes of this container, those\n"
-                   "that run now and those that will")
-        ->type_name("NAME|ID")
-        ->group("Whom to trace");
-    app.add_option("--cgroup", cgroup,
-                   "the same for a cgroup and all below it: a\n"
-                   "directory, a path in any hierarchy, a systemd\n"
-                   "unit, a pod")
-        ->type_name("PATH")
-        ->group("Whom to trace");
+    CLI::Option* const pid =
+        app.add_option_function("-p,--pid", each("-p", take_pid, [this](std::uint32_t number) { add_pid(number); }),
+                                "trace these processes, with all their threads")
+            ->delimiter(',')
+            ->type_name("PID[,PID...]")
+            ->group("Whom to trace");
+    CLI::Option* const container = app.add_option("--container", options.group,
+                                                  "trace the Go processes of this container, those\n"
+                                                  "that run now and those that will")
+                                       ->type_name("NAME|ID")
+                                       ->group("Whom to trace");
+    CLI::Option* const cgroup = app.add_option("--cgroup", options.group,
+                                               "the same for a cgroup and all below it: a\n"
+                                               "directory, a path in any hierarchy, a systemd\n"
+                                               "unit, a pod")
+                                    ->type_name("PATH")
+                                    ->group("Whom to trace")
+                                    ->excludes(container);
     app.add_flag("--all", options.all_programs, "its processes that are not Go programs too")->group("Whom to trace");
     app.add_flag("--wait", options.wait_for_group, "wait until there is such a container or cgroup")
         ->group("Whom to trace");
     app.add_flag("-f,--follow-forks", options.follow_forks, "trace children too, from their first call on")
         ->group("Whom to trace");
-    app.add_option("-d,--duration", duration, "stop after this long (500ms, 5s, 2m); default:\nuntil Ctrl-C")
+    app.add_option_function("-d,--duration", one("-d", take_duration, options.duration_ns),
+                            "stop after this long (500ms, 5s, 2m); default:\nuntil Ctrl-C")
         ->type_name("TIME")
         ->group("When");
-    app.add_option("-i,--interval", interval, "time between two samples (default 1s)")
+    app.add_option_function("-i,--interval", one("-i", take_interval, options.interval_ns),
+                            "time between two samples (default 1s)")
         ->type_name("TIME")
         ->group("When");
     add_outputs(app);
-    app.add_option("--record", record, "keep the raw stream in a new file, for replay")
+    app.add_option("--record", options.record_path, "keep the raw stream in a new file, for replay")
         ->type_name("FILE")
         ->group("Output");
-    app.add_option("--label", labels, "goes into summary.json; repeatable")->type_name("KEY=VALUE")->group("Output");
-    app.add_option("--ready-fd", ready_fd, "write a line there once every hook is attached")
+    app.add_option_function(
+           "--label",
+           each("--label", take_label, [this](const auto& label) { options.labels[label.first] = label.second; }),
+           "goes into summary.json; repeatable")
+        ->type_name("KEY=VALUE")
+        ->group("Output");
+    app.add_option("--ready-fd", options.ready_fd, "write a line there once every hook is attached")
+        ->check(CLI::NonNegativeNumber)
         ->type_name("N")
         ->group("Output");
-    app.add_flag("--refaults", options.refaults,
-                 "also tell which pages are touched again after\n"
-                 "they left RSS; a page fault of the traced\n"
-                 "processes takes about 15% longer")
-        ->group("How");
+    CLI::Option* const refaults = app.add_flag("--refaults", options.refaults,
+                                               "also tell which pages are touched again after\n"
+                                               "they left RSS; a page fault of the traced\n"
+                                               "processes takes about 15% longer")
+                                      ->group("How");
     app.add_flag("--exact", options.exact,
                  "also tell what changes RSS, by cause, and the\n"
                  "moment at which a lazily freed page is taken; a\n"
                  "page fault takes about 20% longer in the traced\n"
                  "processes, 8% in all others while it runs")
         ->group("How");
-    app.add_option("--walk-budget", walk_budget, "CPU that watching lazily freed pages may take\n(default 1%)")
+    app.add_option_function("--walk-budget", one("--walk-budget", take_share, options.walk_budget),
+                            "CPU that watching lazily freed pages may take\n(default 1%)")
         ->type_name("PERCENT")
         ->group("How");
-    app.add_option("--ring-size", ring_size, "buffer between kernel and collector (default\n16MiB)")
+    app.add_option_function("--ring-size", one("--ring-size", take_size, options.ring_bytes),
+                            "buffer between kernel and collector (default\n16MiB)")
         ->type_name("BYTES")
         ->group("How");
-    app.add_flag("--no-page-walk", no_page_walk, "do not read page tables: resident bytes are\nsampled")->group("How");
-    app.add_flag("--no-gc-marks", no_gc_marks, "no rows for Go's garbage collections, no\nbreakpoints for them")
+    app.add_flag_callback(
+           "--no-page-walk", [this] { options.page_walk = false; },
+           "do not read page tables: resident bytes are\nsampled")
+        ->group("How")
+        ->excludes(refaults);
+    app.add_flag_callback(
+           "--no-gc-marks", [this] { options.gc_marks = false; },
+           "no rows for Go's garbage collections, no\nbreakpoints for them")
         ->group("How");
     app.add_flag("-v,--verbose", options.verbose, "say what is being done, and libbpf's own messages")->group("How");
     app.set_version_flag("--version", "madvtrace " + std::string(version_text()),
@@ -145,6 +223,9 @@ struct Parser {
     doctor = app.add_subcommand("doctor", "what this kernel lets madvtrace do, and why not");
     doctor->add_flag("--json", options.doctor_json, "for programs");
     app.require_subcommand(0, 1);
+    for (CLI::App* const command : {replay, doctor}) {
+      for (CLI::Option* const whom : {pid, container, cgroup}) command->excludes(whom);
+    }
     refuse_empty_values(app);
     refuse_empty_values(*replay);
   }
@@ -158,103 +239,39 @@ struct Parser {
   }
 
   void add_outputs(CLI::App& to) {
-    to.add_option("-o,--output", output, "CSV files and summary.json into a new or empty\ndirectory")
+    to.add_option("-o,--output", options.output_directory, "CSV files and summary.json into a new or empty\ndirectory")
         ->type_name("DIR")
         ->group("Output");
-    to.add_option("--csv", csv, "one table as CSV on standard output: events,\nreleases, samples or rss_changes")
+    to.add_option_function("--csv", one("--csv", take_table, options.csv),
+                           "one table as CSV on standard output: events,\nreleases, samples or rss_changes")
         ->type_name("TABLE")
         ->group("Output");
     to.add_flag("-q,--quiet", options.quiet, "no table, no summary: only errors")->group("Output");
   }
 
-  Status take_values();
-  Status take_pids();
-  Status take_group();
-  Status take_labels();
-};
-
-std::optional<CsvTable> csv_table(std::string_view name) {
-  if (name == "events") return CsvTable::kEvents;
-  if (name == "releases") return CsvTable::kReleases;
-  if (name == "samples") return CsvTable::kSamples;
-  if (name == "rss_changes") return CsvTable::kRssChanges;
-  return std::nullopt;
-}
-
-// One line, whatever was typed.
-tl::unexpected<Error> usage(const std::string& message) { return fail(ExitCode::kUsage, printable(message)); }
-
-Status Parser::take_pids() {
-  for (const std::string& text : pids) {
-    std::uint32_t pid = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), pid);
-    if (error != std::errc{} || end != text.data() + text.size() || pid == 0 || pid > INT32_MAX) {
-      return usage(fmt::format("-p {}: not a pid", text));
-    }
+  void add_pid(std::uint32_t pid) {
     if (std::find(options.pids.begin(), options.pids.end(), pid) == options.pids.end()) options.pids.push_back(pid);
   }
-  return {};
-}
 
-Status Parser::take_group() {
-  if (!cgroup.empty() && !container.empty()) return usage("--cgroup and --container: give one of them");
-  if (!cgroup.empty()) options.group = cgroup;
-  if (!container.empty()) options.group = container;
-  if (!options.group) {
-    if (options.wait_for_group) return usage("--wait is for --cgroup or --container");
-    if (options.all_programs) return usage("--all is for --cgroup or --container; -p follows any program");
-  }
-  return {};
-}
+  // Where CLI11 has no words for what belongs together.
+  Status check() const;
+};
 
-Status Parser::take_labels() {
-  for (const std::string& label : labels) {
-    const std::size_t equals = label.find('=');
-    if (equals == std::string::npos || equals == 0)
-      return usage(fmt::format("--label {}: not of the form KEY=VALUE", label));
-    options.labels[label.substr(0, equals)] = label.substr(equals + 1);
+Status Parser::check() const {
+  const bool traces = options.mode == Mode::kTrace;
+  if (options.wait_for_group && !options.group) return usage("--wait is for --cgroup or --container");
+  if (options.all_programs && !options.group) {
+    return usage("--all is for --cgroup or --container; -p follows any program");
   }
-  return {};
-}
-
-Status Parser::take_values() {
-  if (const Status status = take_pids(); !status) return status;
-  if (const Status status = take_group(); !status) return status;
-  if (const Status status = take_labels(); !status) return status;
-  if (!duration.empty()) {
-    options.duration_ns = parse_duration_ns(duration);
-    if (!options.duration_ns) return usage(fmt::format("-d {}: not a duration; write 500ms, 5s or 2m", duration));
-  }
-  const auto interval_ns = parse_duration_ns(interval);
-  constexpr std::uint64_t kShortestIntervalNs = 10'000'000;
-  if (!interval_ns) return usage(fmt::format("-i {}: not a duration; write 500ms, 5s or 2m", interval));
-  if (*interval_ns < kShortestIntervalNs) return usage(fmt::format("-i {}: too short; at least 10ms", interval));
-  options.interval_ns = *interval_ns;
-  const auto walk_budget_share = parse_percent(walk_budget);
-  if (!walk_budget_share)
-    return usage(fmt::format("--walk-budget {}: not a share of a CPU; write 1% or 0.5%", walk_budget));
-  options.walk_budget = *walk_budget_share;
-  const auto ring_bytes = parse_bytes(ring_size);
-  if (!ring_bytes) return usage(fmt::format("--ring-size {}: not a size; write 64KiB or 16MiB", ring_size));
-  options.ring_bytes = *ring_bytes;
-  if (!csv.empty()) {
-    options.csv = csv_table(csv);
-    if (!options.csv) {
-      return usage(fmt::format("--csv {}: there is no such table; events, releases, samples or rss_changes", csv));
-    }
-  }
-  if (options.csv == CsvTable::kRssChanges && !options.exact && !replay->parsed()) {
+  if (options.csv == CsvTable::kRssChanges && !options.exact && options.mode != Mode::kReplay) {
     return usage("--csv rss_changes: only --exact records what changes RSS; add it");
   }
-  if (!output.empty()) options.output_directory = output;
-  if (!record.empty()) options.record_path = record;
-  if (app.count("--ready-fd") != 0) {
-    if (ready_fd < 0) return usage(fmt::format("--ready-fd {}: not a file descriptor", ready_fd));
-    options.ready_fd = ready_fd;
+  if (traces && options.pids.empty() && options.command.empty() && !options.group) {
+    return usage("nothing to trace: give -p PID, --container NAME, or a command after --; see madvtrace --help");
   }
-  options.page_walk = !no_page_walk;
-  if (options.refaults && no_page_walk) return usage("--refaults needs the page walk: leave out --no-page-walk");
-  options.gc_marks = !no_gc_marks;
+  if (!traces && !options.command.empty()) {
+    return usage("a command after -- can only be traced, not with replay or doctor");
+  }
   return {};
 }
 
@@ -281,28 +298,16 @@ Result<Options> parse_options(const std::vector<std::string>& argv) {
     parser.options.mode = Mode::kPrintAndExit;
     parser.options.text_to_print = std::string(version.what()) + "\n";
     return parser.options;
+  } catch (const CLI::ValidationError& error) {
+    return usage(error.what());
   } catch (const CLI::ParseError& error) {
     std::string message = error.what();
     std::replace(message.begin(), message.end(), '\n', ' ');
     return usage(message + "; see madvtrace --help");
   }
-  if (const Status status = parser.take_values(); !status) return tl::unexpected(status.error());
   if (parser.replay->parsed()) parser.options.mode = Mode::kReplay;
   if (parser.doctor->parsed()) parser.options.mode = Mode::kDoctor;
-  const bool has_target =
-      !parser.options.pids.empty() || !parser.options.command.empty() || parser.options.group.has_value();
-  if (parser.options.mode == Mode::kTrace && !has_target) {
-    return usage("nothing to trace: give -p PID, --container NAME, or a command after --; see madvtrace --help");
-  }
-  if (parser.options.mode != Mode::kTrace && !parser.options.command.empty()) {
-    return usage("a command after -- can only be traced, not with replay or doctor");
-  }
-  if (parser.options.mode != Mode::kTrace && !parser.options.pids.empty()) {
-    return usage("-p is for tracing, not for replay or doctor");
-  }
-  if (parser.options.mode != Mode::kTrace && parser.options.group) {
-    return usage("--cgroup and --container are for tracing, not for replay or doctor");
-  }
+  if (const Status status = parser.check(); !status) return tl::unexpected(status.error());
   return parser.options;
 }
 

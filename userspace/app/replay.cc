@@ -3,9 +3,10 @@
 
 #include <spdlog/spdlog.h>
 
+#include "app/exit_code.h"
 #include "app/outputs.h"
-#include "app/pipeline.h"
-#include "app/verdict.h"
+#include "model/trace.h"
+#include "stream/decoder.h"
 #include "stream/recording_reader.h"
 
 namespace madvtrace {
@@ -17,8 +18,8 @@ Result<ExitCode> replay(const Options& options) {
   if (!outputs) return tl::unexpected(outputs.error());
 
   Trace trace(**outputs);
-  Pipeline pipeline(trace);
-  if (const Status read = reader->drain(pipeline); !read) return tl::unexpected(read.error());
+  Decoder decoder({&trace});
+  if (const Status read = reader->drain(decoder); !read) return tl::unexpected(read.error());
   if (reader->damaged_chunks() != 0) {
     trace.apply(Loss{.cause = "recording_damaged", .count = reader->damaged_chunks()});
     spdlog::warn("{}: {} damaged parts left out", options.recording, reader->damaged_chunks());

@@ -15,13 +15,13 @@
 #include "app/collector.h"
 #include "app/command.h"
 #include "app/event_loop.h"
+#include "app/exit_code.h"
 #include "app/run_info.h"
-#include "app/target_check.h"
-#include "app/verdict.h"
 #include "base/clock.h"
 #include "bpf/control.h"
 #include "containers/find_group.h"
 #include "kernel/privileges.h"
+#include "targets/target_check.h"
 
 namespace madvtrace {
 namespace {
@@ -274,7 +274,7 @@ void Tracer::check(const Status& status) {
 
 void Tracer::stop_if_over() {
   if (command_) command_->poll_end();
-  const bool nobody_left = !options_.group && collector_->targets().had_any() && collector_->targets().pids().empty();
+  const bool nobody_left = !options_.group && collector_->targets().had_any() && collector_->targets().empty();
   if (nobody_left || outputs_->reader_gone() || !collector_->written()) loop_->stop();
 }
 

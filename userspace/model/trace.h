@@ -14,6 +14,7 @@
 
 #include "model/call_assembler.h"
 #include "model/event.h"
+#include "model/event_sink.h"
 #include "model/group_counters.h"
 #include "model/group_sums.h"
 #include "model/held_rows.h"
@@ -25,11 +26,12 @@
 
 namespace madvtrace {
 
-class Trace : private Ledger::Sink, private HeldRows::Sink, private RssLedger::Sink {
+class Trace : public EventSink, private Ledger::Sink, private HeldRows::Sink, private RssLedger::Sink {
  public:
   explicit Trace(RowSink& sink) : sink_(sink), stacks_(sink), ledger_(*this), rss_(*this), held_(*this) {}
 
   void apply(const Event& event);
+  void on_event(const Event& event) override { apply(event); }
 
   // Gives out what is still open. After it only totals() may be called.
   void finish();

@@ -300,4 +300,17 @@ Decoded decode_record(RecordBytes record) {
   return {.event = std::move(event)};
 }
 
+void Decoder::on_record(RecordBytes record) {
+  const Decoded decoded = decode_record(record);
+  if (decoded.event) {
+    tell(*decoded.event);
+  } else {
+    tell(Loss{.cause = std::string(loss_cause(decoded.error)), .count = 1});
+  }
+}
+
+void Decoder::tell(const Event& event) {
+  for (EventSink* const listener : listeners_) listener->on_event(event);
+}
+
 }  // namespace madvtrace

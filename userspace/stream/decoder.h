@@ -3,14 +3,17 @@
 // kind, declared size against the real one, array lengths inside. What the fields
 // mean is the model's business.
 //
-// A bad record is an answer, not an end: the caller counts it and goes on.
+// A bad record is an answer, not an end: it is counted, and the stream goes on.
 #pragma once
 
 #include <cstdint>
 #include <optional>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "model/event.h"
+#include "model/event_sink.h"
 #include "stream/record_sink.h"
 
 namespace madvtrace {
@@ -31,5 +34,18 @@ struct Decoded {
 };
 
 Decoded decode_record(RecordBytes record);
+
+// Decodes each record of a stream once, for all who listen, in their order. A bad record is
+// a Loss to them: it stands in a recording too, so that a replay counts the same.
+class Decoder : public RecordSink {
+ public:
+  explicit Decoder(std::vector<EventSink*> listeners) : listeners_(std::move(listeners)) {}
+  void on_record(RecordBytes record) override;
+
+ private:
+  void tell(const Event& event);
+
+  std::vector<EventSink*> listeners_;
+};
 
 }  // namespace madvtrace

@@ -1,17 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "app/stack_symbols.h"
+#include "targets/stack_symbols.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstring>
 #include <utility>
 #include <variant>
 
 #include "base/clock.h"
 #include "bpf/records.h"
 #include "golang/cause.h"
-#include "stream/decoder.h"
 
 namespace madvtrace {
 namespace {
@@ -47,23 +45,19 @@ void StackSymbols::on_program_end(std::uint32_t pid) {
   ++ending_[pid];
 }
 
-void StackSymbols::on_record(RecordBytes record) {
-  wire_header header{};
-  if (record.size() < sizeof(header)) return;
-  std::memcpy(&header, record.data(), sizeof(header));
-  if (header.kind == WIRE_EXIT) on_program_end(header.pid);
-  if (header.kind == WIRE_EXEC) {
-    // What was looked at since the last drain may have been the new program already.
-    for (Ready& ready : ready_) {
-      if (ready.pid == header.pid) ready.frames = {.stack_key = ready.frames.stack_key};
-    }
-    forget(header.pid);
-    on_program_end(header.pid);
+void StackSymbols::on_exec(std::uint32_t pid) {
+  // What was looked at since the last drain may have been the new program already.
+  for (Ready& ready : ready_) {
+    if (ready.pid == pid) ready.frames = {.stack_key = ready.frames.stack_key};
   }
-  if (header.kind != WIRE_STACK) return;
-  Decoded decoded = decode_record(record);
-  if (!decoded.event) return;
-  if (auto* stack = std::get_if<Stack>(&*decoded.event)) queue_.push_back(std::move(*stack));
+  forget(pid);
+  on_program_end(pid);
+}
+
+void StackSymbols::on_event(const Event& event) {
+  if (const auto* stack = std::get_if<Stack>(&event)) queue_.push_back(*stack);
+  if (const auto* exec = std::get_if<Exec>(&event)) on_exec(exec->stamp.pid);
+  if (const auto* exit = std::get_if<Exit>(&event)) on_program_end(exit->stamp.pid);
 }
 
 Frames StackSymbols::symbolise(const Stack& stack) {

@@ -6,7 +6,7 @@
 #include <optional>
 #include <vector>
 
-#include "app/reclaim_watch.h"
+#include "targets/reclaim_watch.h"
 
 namespace madvtrace {
 namespace {

@@ -17,19 +17,19 @@
 #include <unordered_map>
 #include <vector>
 
-#include "app/go_symbols.h"
 #include "model/event.h"
-#include "stream/record_sink.h"
+#include "model/event_sink.h"
 #include "symbols/symbolizer.h"
+#include "targets/go_symbols.h"
 
 namespace madvtrace {
 
-class StackSymbols : public RecordSink {
+class StackSymbols : public EventSink {
  public:
   // Both must outlive this.
   StackSymbols(const ProcRoot& proc, GoModules& modules) : go_(proc, modules) {}
 
-  void on_record(RecordBytes record) override;
+  void on_event(const Event& event) override;
 
   // Symbolises until `budget_ns` is used up; the rest waits for the next call.
   void work(std::uint64_t budget_ns);
@@ -43,6 +43,7 @@ class StackSymbols : public RecordSink {
   };
 
   void forget(std::uint32_t pid);
+  void on_exec(std::uint32_t pid);
   void on_program_end(std::uint32_t pid);
   Frames symbolise(const Stack& stack);
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "app/go_modules.h"
+#include "targets/go_modules.h"
 
 #include <sys/stat.h>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "app/admission.h"
+#include "targets/admission.h"
 
 #include <algorithm>
 #include <cstddef>

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "app/gc_marks.h"
+#include "targets/gc_marks.h"
 
-#include <fcntl.h>
-#include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
 #include "golang/gc_functions.h"
@@ -21,19 +19,13 @@ const std::optional<GcPlaces>& GcMarks::places(const std::shared_ptr<const GoMod
   return found->second;
 }
 
-std::string GcMarks::attach(std::uint32_t pid) {
-  const ProcResult<UniqueFd> exe = proc_.open_file(static_cast<pid_t>(pid), "exe");
-  const std::shared_ptr<const GoModule> module =
-      exe ? modules_.get(UniqueFd(::fcntl(exe->get(), F_DUPFD_CLOEXEC, 0)), /*executable=*/true,
-                         fmt::format("/proc/{}/exe", pid))
-          : nullptr;
-  if (!module || !places(module)) {
+std::string GcMarks::attach(std::uint32_t pid, const Program& program) {
+  if (!program.go || !places(program.go)) {
     probes_.detach(pid);  // of what it was before
-    return module ? "the functions of its garbage collector were not found" : "";
+    return program.go ? "the functions of its garbage collector were not found" : "";
   }
-  // By our descriptor: /proc/PID/exe can be another file by now, where a breakpoint at
-  // these offsets would break the program.
-  const Status attached = probes_.attach(pid, fmt::format("/proc/self/fd/{}", exe->get()), *places(module));
+  // By our descriptor: in another file a breakpoint at these offsets would break the program.
+  const Status attached = probes_.attach(pid, program.path(), *places(program.go));
   if (!attached) spdlog::debug("process {}: no garbage collections: {}", pid, attached.error().message);
   return attached ? "yes" : attached.error().message;
 }

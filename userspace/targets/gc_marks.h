@@ -9,21 +9,20 @@
 #include <optional>
 #include <string>
 
-#include "app/go_modules.h"
 #include "kernel/gc_probes.h"
-#include "procfs/proc_root.h"
+#include "targets/go_modules.h"
+#include "targets/program.h"
 
 namespace madvtrace {
 
 class GcMarks {
  public:
-  // All must outlive this.
-  GcMarks(GcProbes& probes, const ProcRoot& proc, GoModules& modules)
-      : probes_(probes), proc_(proc), modules_(modules) {}
+  // `probes` must outlive this.
+  explicit GcMarks(GcProbes& probes) : probes_(probes) {}
 
   // Of a new target, or of one that runs another program now: "yes", or why not; nothing
   // if it is no Go program.
-  std::string attach(std::uint32_t pid);
+  std::string attach(std::uint32_t pid, const Program& program);
   // Of a process that has ended.
   void detach(std::uint32_t pid) { probes_.detach(pid); }
 
@@ -31,8 +30,6 @@ class GcMarks {
   const std::optional<GcPlaces>& places(const std::shared_ptr<const GoModule>& module);
 
   GcProbes& probes_;
-  const ProcRoot& proc_;
-  GoModules& modules_;
   std::map<std::shared_ptr<const GoModule>, std::optional<GcPlaces>> places_;
 };
 

@@ -9,7 +9,7 @@
 #include <tuple>
 #include <vector>
 
-#include "app/group_watch.h"
+#include "targets/group_watch.h"
 #include "tests/support/file_tree.h"
 
 namespace madvtrace {

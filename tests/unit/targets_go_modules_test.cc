@@ -4,7 +4,7 @@
 
 #include <string>
 
-#include "app/go_modules.h"
+#include "targets/go_modules.h"
 #include "tests/support/go_image.h"
 #include "tests/support/temp_directory.h"
 

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "app/go_symbols.h"
+#include "targets/go_symbols.h"
 
 #include <fmt/format.h>
-#include <sys/stat.h>
 
 #include <algorithm>
 #include <utility>
 
 #include "base/clock.h"
 #include "procfs/maps.h"
+#include "targets/program.h"
 
 namespace madvtrace {
 namespace {
@@ -23,15 +23,11 @@ std::optional<GoSymbols::Process> GoSymbols::read(std::uint32_t pid) {
   const auto maps = read_maps(proc_, static_cast<pid_t>(pid));
   if (!maps || maps->mappings.empty()) return std::nullopt;
   Process process{.read_ns = mono_now_ns()};
-  std::uint64_t inode = 0;
-  if (auto exe = proc_.open_file(static_cast<pid_t>(pid), "exe")) {
-    struct stat status {};
-    if (::fstat(exe->get(), &status) == 0) inode = status.st_ino;
-    process.executable = modules_.get(std::move(*exe), /*executable=*/true, fmt::format("/proc/{}/exe", pid));
-  }
+  const Program program = open_program(proc_, modules_, pid);
+  process.executable = program.go;
   for (const Mapping& mapping : maps->mappings) {
     if (mapping.perms[2] != 'x' || process.code.size() >= kCodeMappings) continue;
-    const bool own = mapping.inode == inode && inode != 0;
+    const bool own = mapping.inode == program.inode && mapping.inode != 0;
     process.code.push_back({.addresses = mapping.range,
                             .offset = mapping.offset_bytes,
                             .looked = own || mapping.inode == 0,

@@ -4,21 +4,26 @@
 #pragma once
 
 #include <cstdint>
-#include <set>
+#include <map>
 #include <vector>
 
-#include "stream/record_sink.h"
+#include "model/event_sink.h"
+#include "targets/target.h"
 
 namespace madvtrace {
 
-class LiveTargets : public RecordSink {
+class Targets : public EventSink {
  public:
-  void on_record(RecordBytes record) override;
+  void on_event(const Event& event) override;
 
   void add(std::uint32_t pid) { add(Change{.pid = pid}); }
   void remove(std::uint32_t pid);  // one whose end the stream did not tell
 
-  const std::set<std::uint32_t>& pids() const { return pids_; }
+  // Null if it is none.
+  Target* find(std::uint32_t pid);
+  // Ascending; a copy, since processes come and go with every drain.
+  std::vector<std::uint32_t> pids() const;
+  bool empty() const { return targets_.empty(); }
   bool had_any() const { return had_any_; }
 
   struct Change {
@@ -35,7 +40,7 @@ class LiveTargets : public RecordSink {
  private:
   void add(const Change& change);
 
-  std::set<std::uint32_t> pids_;
+  std::map<std::uint32_t, Target> targets_;  // by pid
   std::vector<Change> changed_;
   std::vector<std::uint32_t> ended_;
   bool had_any_ = false;

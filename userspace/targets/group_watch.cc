@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "app/group_watch.h"
+#include "targets/group_watch.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -12,6 +12,7 @@
 #include "containers/directories.h"
 #include "procfs/cgroup.h"
 #include "procfs/text.h"
+#include "targets/group_books.h"
 
 namespace madvtrace {
 namespace {

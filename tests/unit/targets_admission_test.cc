@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "app/admission.h"
+#include "targets/admission.h"
 
 namespace madvtrace {
 namespace {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "app/target_check.h"
+#include "targets/target_check.h"
 
 #include <elf.h>
 #include <fmt/format.h>

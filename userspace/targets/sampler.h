@@ -13,23 +13,24 @@
 #include <string>
 #include <vector>
 
-#include "app/go_runtimes.h"
-#include "app/group_books.h"
-#include "app/walk_budget.h"
 #include "kernel/page_walker.h"
 #include "model/event.h"
 #include "procfs/proc_root.h"
+#include "targets/group_books.h"
+#include "targets/program.h"
+#include "targets/target.h"
+#include "targets/walk_budget.h"
 
 namespace madvtrace {
 
 class Sampler {
  public:
   // `walker` may be null; all must outlive this.
-  Sampler(const ProcRoot& proc, PageWalker* walker, WalkBudget& budget, GroupBooks& groups, GoRuntimes& runtimes)
-      : proc_(proc), walker_(walker), budget_(budget), groups_(groups), runtimes_(runtimes) {}
+  Sampler(const ProcRoot& proc, PageWalker* walker, WalkBudget& budget, GroupBooks& groups)
+      : proc_(proc), walker_(walker), budget_(budget), groups_(groups) {}
 
   // `always`: walk even over budget (the last sample of a process).
-  std::optional<Sample> sample(std::uint32_t pid, bool always);
+  std::optional<Sample> sample(std::uint32_t pid, Target& target, bool always);
 
  private:
   void walk(std::uint32_t pid, const std::vector<AddressRange>& arenas, Sample& sample);
@@ -38,11 +39,10 @@ class Sampler {
   PageWalker* walker_;
   WalkBudget& budget_;
   GroupBooks& groups_;
-  GoRuntimes& runtimes_;
 };
 
-// What a process is: when it started, what it runs, where it lives.
-std::optional<ProcessInfo> describe_process(const ProcRoot& proc, std::uint32_t pid);
+// What a process is: when it started, what it runs, where it lives. Nothing if it is gone.
+std::optional<ProcessInfo> describe_process(const ProcRoot& proc, std::uint32_t pid, const Program& program);
 
 // The little that is told of a process that is not followed; `comm` if it is gone already.
 LeftOut describe_left_out(const ProcRoot& proc, std::uint32_t pid, const std::string& comm);

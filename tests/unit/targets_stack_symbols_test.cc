@@ -8,7 +8,8 @@
 #include <optional>
 #include <string>
 
-#include "app/stack_symbols.h"
+#include "stream/decoder.h"
+#include "targets/stack_symbols.h"
 #include "tests/support/go_image.h"
 #include "tests/support/stream_builder.h"
 #include "tests/support/temp_directory.h"
@@ -79,7 +80,8 @@ class StackSymbolsTest : public testing::Test {
     return builder;
   }
   void feed(const test::StreamBuilder& records) {
-    for (const std::string& record : records.records()) symbols_->on_record(test::view(record));
+    Decoder decoder({&*symbols_});
+    for (const std::string& record : records.records()) decoder.on_record(test::view(record));
   }
   std::vector<Frames> answers() {
     constexpr std::uint64_t kLongNs = 10'000'000'000;

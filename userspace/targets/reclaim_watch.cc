@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "app/reclaim_watch.h"
+#include "targets/reclaim_watch.h"
 
 #include <cstddef>
 #include <utility>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "app/group_books.h"
+#include "targets/group_books.h"
 
 #include <utility>
 

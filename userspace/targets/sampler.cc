@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "app/sampler.h"
+#include "targets/sampler.h"
 
-#include <fmt/format.h>
 #include <unistd.h>
 
 #include <vector>
@@ -12,6 +11,7 @@
 #include "procfs/stat.h"
 #include "procfs/status.h"
 #include "symbols/symbolizer.h"
+#include "targets/go_runtimes.h"
 
 namespace madvtrace {
 namespace {
@@ -31,7 +31,7 @@ std::uint64_t start_utc_ns(const ProcessStat& stat) {
 
 }  // namespace
 
-std::optional<Sample> Sampler::sample(std::uint32_t pid, bool always) {
+std::optional<Sample> Sampler::sample(std::uint32_t pid, Target& target, bool always) {
   Sample sample;
   sample.stamp.mono_ns = mono_now_ns();
   sample.stamp.pid = pid;
@@ -46,7 +46,7 @@ std::optional<Sample> Sampler::sample(std::uint32_t pid, bool always) {
   sample.page_tables_bytes = status->page_tables_bytes;
   sample.rss_locked_bytes = status->vm_lck_bytes;
   sample.group = groups_.charge_of(pid);
-  GoRuntimes::Reading reading = runtimes_.read(pid, status->vm_size_bytes);
+  GoRuntimes::Reading reading = GoRuntimes::read(pid, target, status->vm_size_bytes);
   sample.go = reading.heap;
   sample.go_dropped = std::move(reading.dropped);
   if (walker_ != nullptr && (always || budget_.allows())) {
@@ -108,7 +108,7 @@ LeftOut describe_left_out(const ProcRoot& proc, std::uint32_t pid_number, const 
   return left_out;
 }
 
-std::optional<ProcessInfo> describe_process(const ProcRoot& proc, std::uint32_t pid_number) {
+std::optional<ProcessInfo> describe_process(const ProcRoot& proc, std::uint32_t pid_number, const Program& program) {
   const auto pid = static_cast<pid_t>(pid_number);
   const ProcResult<ProcessStat> stat = read_stat(proc, pid);
   if (!stat) return std::nullopt;
@@ -118,7 +118,7 @@ std::optional<ProcessInfo> describe_process(const ProcRoot& proc, std::uint32_t 
   info.start_utc_ns = start_utc_ns(*stat);
   info.comm = stat->comm;
   if (const auto exe = proc.read_link(pid, "exe")) info.exe = *exe;
-  info.build_id = build_id(fmt::format("/proc/{}/exe", pid));
+  if (program.exe) info.build_id = build_id(program.path());
   if (const auto cgroups = read_cgroup(proc, pid)) {
     info.cgroup = controller_path(*cgroups, "memory").value_or(unified_path(*cgroups).value_or(""));
   }

@@ -17,9 +17,9 @@
 #include <unordered_map>
 #include <vector>
 
-#include "app/go_modules.h"
 #include "base/page_range.h"
 #include "procfs/proc_root.h"
+#include "targets/go_modules.h"
 
 namespace madvtrace {
 
