@@ -61,18 +61,26 @@ as_root() {
 
 is_installed() { [[ $(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null) == installed ]]; }
 
+apt_get() { as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=300 "$@"; }
+
 apt_lists_are_fresh=
-# apt_quietly ARGS…: apt-get with ARGS, after fetching the lists once in a run.
+# Fetches the lists of packages, once in a run.
+apt_lists() {
+  local log
+  [[ -z $apt_lists_are_fresh ]] || return 0
+  log=$(mktemp -t madvtrace-apt.XXXXXX)
+  quietly "$log" apt_get update ||
+    die "$exit_failed" "apt-get update failed: see $log; check the network and /etc/apt, then run this again"
+  apt_lists_are_fresh=1
+  rm -f -- "$log"
+}
+
+# apt_quietly ARGS…: apt-get with ARGS, after fetching the lists.
 apt_quietly() {
   local log
+  apt_lists
   log=$(mktemp -t madvtrace-apt.XXXXXX)
-  local -a apt=(as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=300)
-  if [[ -z $apt_lists_are_fresh ]]; then
-    quietly "$log" "${apt[@]}" update ||
-      die "$exit_failed" "apt-get update failed: see $log; check the network and /etc/apt, then run this again"
-    apt_lists_are_fresh=1
-  fi
-  quietly "$log" "${apt[@]}" "$@" || die "$exit_failed" "apt-get $1 failed: see $log, then run this again"
+  quietly "$log" apt_get "$@" || die "$exit_failed" "apt-get $1 failed: see $log, then run this again"
   rm -f -- "$log"
 }
 

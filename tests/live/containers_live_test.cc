@@ -21,8 +21,7 @@
 namespace madvtrace {
 namespace {
 
-constexpr std::uint64_t kMiB = std::uint64_t{1} << 20;
-constexpr std::uint64_t kLimitBytes = 64 * kMiB;
+constexpr std::uint64_t kLimitBytes = std::uint64_t{64} << 20;
 
 // An id like Docker's that no other test, and no other run of this one, has.
 std::string long_id(char kind) {
@@ -176,7 +175,7 @@ TEST_F(ContainersTest, BooksAreWhatTheFilesSay) {
   ASSERT_TRUE(memory->working_set_bytes && memory->anon_bytes);
   // Each processor keeps the last pages back before it puts them on a list (PAGEVEC_SIZE).
   const auto kept_back = static_cast<std::uint64_t>(::sysconf(_SC_NPROCESSORS_ONLN)) * 31 * kPageBytes;
-  EXPECT_GE(*memory->inactive_file_bytes + *memory->active_file_bytes, 8 * kMiB - kept_back);
+  EXPECT_GE(*memory->inactive_file_bytes + *memory->active_file_bytes, (std::uint64_t{8} << 20) - kept_back);
   EXPECT_LE(*memory->usage_bytes, kLimitBytes);
   EXPECT_EQ(*memory->working_set_bytes, *memory->usage_bytes - *memory->inactive_file_bytes);
 

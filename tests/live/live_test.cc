@@ -35,6 +35,18 @@ bool is_row_of(const nlohmann::json& call, const CsvTable& events, std::size_t r
          (ret.is_null() || events.number(row, "ret") == ret.get<std::int64_t>());
 }
 
+// Where scripts/test wants recordings of all traces, for a build with sanitizers to replay:
+// "--record FILE", named after the test. Nothing if the test records itself.
+std::vector<std::string> recording_arguments(const std::vector<std::string>& arguments) {
+  static int traces = 0;
+  const char* const directory = std::getenv("MADVTRACE_RECORD_INTO");
+  if (directory == nullptr || std::find(arguments.begin(), arguments.end(), "--record") != arguments.end()) return {};
+  const testing::TestInfo& test = *testing::UnitTest::GetInstance()->current_test_info();
+  std::string name = std::string(test.test_suite_name()) + "." + test.name() + "." + std::to_string(++traces) + ".mv";
+  std::replace(name.begin(), name.end(), '/', '_');
+  return {"--record", std::string(directory) + "/" + name};
+}
+
 }  // namespace
 
 void LiveTest::SetUp() {
@@ -54,8 +66,9 @@ std::unique_ptr<TracedProgram> LiveTest::start_program(const std::string& name,
 }
 
 std::unique_ptr<MadvtraceRun> LiveTest::start_trace(std::vector<std::string> arguments) {
-  const auto end = std::find(arguments.begin(), arguments.end(), "--");
-  arguments.insert(end, {"-q", "-o", output()});
+  std::vector<std::string> more = recording_arguments(arguments);
+  more.insert(more.end(), {"-q", "-o", output()});
+  arguments.insert(std::find(arguments.begin(), arguments.end(), "--"), more.begin(), more.end());
   Result<std::unique_ptr<MadvtraceRun>> trace = MadvtraceRun::start(std::move(arguments));
   EXPECT_HAS_VALUE(trace);
   return trace ? std::move(*trace) : nullptr;
