@@ -2,7 +2,6 @@
 #include "model/group_sums.h"
 
 #include <array>
-#include <optional>
 
 namespace madvtrace {
 namespace {
@@ -18,26 +17,20 @@ void add_to(std::optional<std::uint64_t>& sum, const std::optional<std::uint64_t
 
 }  // namespace
 
-void GroupSums::add(const SampleRow& row) {
-  SampleRow& kept = rows_[row.pid];
-  kept.pending_bytes = row.pending_bytes;
-  for (const auto member : kAdded) kept.sample.*member = row.sample.*member;
+SampleRow group_part(const SampleRow& row) {
+  SampleRow part;
+  part.pending_bytes = row.pending_bytes;
+  for (const auto member : kAdded) part.sample.*member = row.sample.*member;
+  return part;
 }
 
-SampleRow GroupSums::take() {
-  SampleRow sum;
-  bool first = true;
-  for (const auto& [pid, row] : rows_) {
-    if (first) {
-      sum = row;
-    } else {
-      add_to(sum.pending_bytes, row.pending_bytes);
-      for (const auto member : kAdded) add_to(sum.sample.*member, row.sample.*member);
-    }
-    first = false;
+void add_to_group(std::optional<SampleRow>& sum, const SampleRow& part) {
+  if (!sum) {
+    sum = part;
+    return;
   }
-  rows_.clear();
-  return sum;
+  add_to(sum->pending_bytes, part.pending_bytes);
+  for (const auto member : kAdded) add_to(sum->sample.*member, part.sample.*member);
 }
 
 }  // namespace madvtrace
