@@ -36,7 +36,7 @@ int main(int argc, char** argv) {
   madvtrace::bench::HeapStream stream(1);
   std::uint64_t events = 0;
   while (events < wanted) events += stream.next([&](const madvtrace::Event& event) { trace.apply(event); });
-  const std::uint64_t pending = trace.ledger().pending_bytes(100);
+  const std::uint64_t pending = trace.pending_bytes(100);
   trace.finish();
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);

@@ -92,7 +92,7 @@ class World {
       trace_.apply(Exit{.stamp = stamp()});
     } else {
       for (const auto& [page, advice] : watched_) expected_[{advice, Fate::kPending}] += kPageBytes;
-      EXPECT_EQ(trace_.ledger().pending_bytes(kPid), watched_.size() * kPageBytes);
+      EXPECT_EQ(trace_.pending_bytes(kPid), watched_.size() * kPageBytes);
     }
     trace_.apply(RunEnd{.ended_mono_ns = now_ns_});
     trace_.finish();
@@ -232,7 +232,7 @@ class World {
   }
 
   void look() {
-    for (const std::uint64_t chunk_addr : trace_.ledger().watched_chunks(kPid)) {
+    for (const std::uint64_t chunk_addr : trace_.watched_chunks(kPid)) {
       Pages pages{
           .stamp = stamp(), .begin_ns = now_ns_, .chunk_addr = chunk_addr, .pages = kChunkPages, .on_demand = true};
       now_ns_ += 100;
@@ -306,10 +306,10 @@ TEST(LedgerLooks, SayNothingOfPagesThatACallIsChanging) {
   begin(100, kMadvFree);
   end(100, 110);
   look_finds_nothing(105, 120);  // began before the release ended
-  EXPECT_EQ(trace.ledger().pending_bytes(kPid), kChunkBytes);
+  EXPECT_EQ(trace.pending_bytes(kPid), kChunkBytes);
   begin(200, kMadvDontneed);
   look_finds_nothing(205, 206);  // the pages are going right now
-  EXPECT_EQ(trace.ledger().pending_bytes(kPid), kChunkBytes);
+  EXPECT_EQ(trace.pending_bytes(kPid), kChunkBytes);
   end(200, 210);
   trace.finish();
   EXPECT_EQ(rows.sums(),

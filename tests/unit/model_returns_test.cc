@@ -141,7 +141,7 @@ TEST_F(ReturnsTest, NothingIsFollowedUnlessAsked) {
   unasked.apply(RunInfo{.tier = "base"});
   EXPECT_FALSE(unasked.totals().info.records_refaults());
   unasked.apply(Refault{.stamp = at(1), .addr = kBase});
-  EXPECT_TRUE(unasked.ledger().left_chunks(kPid).empty());
+  EXPECT_TRUE(unasked.left_chunks(kPid).empty());
 }
 
 TEST_F(ReturnsTest, TouchedByAnotherThreadBeforeTheCallHasReturned) {
@@ -406,8 +406,8 @@ class World {
 
   void look() {
     std::set<std::uint64_t> chunks;
-    for (const auto chunk : trace_.ledger().watched_chunks(kPid)) chunks.insert(chunk);
-    for (const auto chunk : trace_.ledger().left_chunks(kPid)) chunks.insert(chunk);
+    for (const auto chunk : trace_.watched_chunks(kPid)) chunks.insert(chunk);
+    for (const auto chunk : trace_.left_chunks(kPid)) chunks.insert(chunk);
     for (const std::uint64_t chunk_addr : chunks) {
       Pages pages{
           .stamp = stamp(), .begin_ns = now_ns_, .chunk_addr = chunk_addr, .pages = kChunkPages, .on_demand = true};

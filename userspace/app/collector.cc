@@ -106,7 +106,7 @@ Status Collector::look_at_watched(bool always) {
   if (walker == nullptr || (!always && !look_budget_.allows())) return {};
   reclaimed_since_look_ = false;
   for (const std::uint32_t pid : targets_.pids()) {
-    if (const Status looked = look_at(pid, trace_.ledger().watched_chunks(pid)); !looked) return looked;
+    if (const Status looked = look_at(pid, trace_.watched_chunks(pid)); !looked) return looked;
   }
   return {};
 }
@@ -134,7 +134,7 @@ Status Collector::look_at_left(bool always) {
   std::vector<std::uint32_t> order = targets_.pids();
   std::rotate(order.begin(), std::lower_bound(order.begin(), order.end(), next_left_.first), order.end());
   for (const std::uint32_t pid : order) {
-    const std::vector<std::uint64_t> chunks = trace_.ledger().left_chunks(pid);
+    const std::vector<std::uint64_t> chunks = trace_.left_chunks(pid);
     std::span<const std::uint64_t> left = chunks;
     if (pid == next_left_.first) {
       const auto resumed = std::lower_bound(chunks.begin(), chunks.end(), next_left_.second);

@@ -13,27 +13,21 @@ void add_to(std::optional<std::uint64_t>& sum, const std::optional<std::uint64_t
 
 }  // namespace
 
-void GroupSums::add(const SampleRow& row) {
-  SampleRow& kept = rows_[row.pid];
-  kept.pending_bytes = row.pending_bytes;
-  for_each_field(kSampleFields, [&](const auto& field) { kept.sample.*field.member = row.sample.*field.member; });
+SampleRow group_part(const SampleRow& row) {
+  SampleRow part;
+  part.pending_bytes = row.pending_bytes;
+  for_each_field(kSampleFields, [&](const auto& field) { part.sample.*field.member = row.sample.*field.member; });
+  return part;
 }
 
-SampleRow GroupSums::take() {
-  SampleRow sum;
-  bool first = true;
-  for (const auto& [pid, row] : rows_) {
-    if (first) {
-      sum = row;
-    } else {
-      add_to(sum.pending_bytes, row.pending_bytes);
-      for_each_field(kSampleFields,
-                     [&](const auto& field) { add_to(sum.sample.*field.member, row.sample.*field.member); });
-    }
-    first = false;
+void add_to_group(std::optional<SampleRow>& sum, const SampleRow& part) {
+  if (!sum) {
+    sum = part;
+    return;
   }
-  rows_.clear();
-  return sum;
+  add_to(sum->pending_bytes, part.pending_bytes);
+  for_each_field(kSampleFields,
+                 [&](const auto& field) { add_to(sum->sample.*field.member, part.sample.*field.member); });
 }
 
 }  // namespace madvtrace

@@ -51,21 +51,20 @@ bool is_reclaimed(const Pages& look, std::size_t page) { return !look.resident(p
 
 }  // namespace
 
-std::uint64_t Ledger::last_seen_ns(const PageTable::Chunk& chunk, Slot slot) const {
+std::uint64_t Ledger::last_seen_ns(const Chunk& chunk, Slot slot) const {
   return std::max(chunk.looked_ns, releases_[slot].row.released_mono_ns);
 }
 
-void Ledger::count_overhang(Process& process, std::uint64_t mono_ns) {
-  process.overhang_page_ns +=
-      static_cast<double>(process.watched_pages) * static_cast<double>(since(process.counted_ns, mono_ns));
-  process.counted_ns = std::max(process.counted_ns, mono_ns);
+void Ledger::count_overhang(std::uint64_t mono_ns) {
+  overhang_page_ns_ += static_cast<double>(watched_pages_) * static_cast<double>(since(counted_ns_, mono_ns));
+  counted_ns_ = std::max(counted_ns_, mono_ns);
 }
 
-Ledger::Slot Ledger::release_for(Process& process, const AssembledCall& call, const RowOrigin& origin) {
+Ledger::Slot Ledger::release_for(const AssembledCall& call, const RowOrigin& origin) {
   const ReturnedRelease& returned = *call.release;
   const AddressRange range = returned.ranges.front();
-  const auto growing = process.growing.find(call.row.tid);
-  if (growing != process.growing.end()) {
+  const auto growing = growing_.find(call.row.tid);
+  if (growing != growing_.end()) {
     Release& last = releases_[growing->second];
     const bool alike = last.row.call == call.row.call && last.row.advice == call.row.advice &&
                        last.stack_key == call.stack_key && returned.ranges.size() == 1;
@@ -75,20 +74,11 @@ Ledger::Slot Ledger::release_for(Process& process, const AssembledCall& call, co
       last.last_mono_ns = call.row.mono_ns;
       return growing->second;
     }
-    stop_growing(process, growing->second);
+    stop_growing(growing->second);
   }
-  Slot slot = 0;
-  if (free_slots_.empty()) {
-    slot = static_cast<Slot>(releases_.size());
-    releases_.emplace_back();
-  } else {
-    slot = free_slots_.back();
-    free_slots_.pop_back();
-  }
+  const Slot slot = releases_.add();
   Release& release = releases_[slot];
-  release = Release{};
-  release.row.release_id = ++last_release_id_;
-  release.row.pid = call.row.pid;
+  release.row.pid = pid_;
   release.row.tid = call.row.tid;
   release.row.call = call.row.call;
   release.row.advice = call.row.advice;
@@ -101,78 +91,30 @@ Ledger::Slot Ledger::release_for(Process& process, const AssembledCall& call, co
   release.last_mono_ns = call.row.mono_ns;
   release.stack_key = call.stack_key;
   release.growing = true;
-  process.growing[call.row.tid] = slot;
+  growing_[call.row.tid] = slot;
   return slot;
 }
 
-void Ledger::give_out_delays(std::uint32_t pid, const Process& process) {
-  sink_.on_delays(pid, process.delays, process.overhang_page_ns * kPageBytes / 1e9);
-}
-
-void Ledger::stop_growing(Process& process, Slot slot) {
+void Ledger::stop_growing(Slot slot) {
   releases_[slot].growing = false;
-  process.growing.erase(releases_[slot].row.tid);
-  give_out_if_over(slot);
+  growing_.erase(releases_[slot].row.tid);
+  releases_.give_out_if_over(slot);
 }
 
-void Ledger::add_closing(Process& process, Slot slot, const Closing& closing) {
-  Release& release = releases_[slot];
-  // A moment is a row of its own. Thousands of them are not kept until all of it is gone.
-  const bool is_moment = has_moments_ && closing.fate == Fate::kReclaimed && closing.quality == Quality::kExact;
-  process.delays[{release.row.call, release.row.advice}].add(closing.fate, closing.delay_max_ns,
-                                                             closing.pages * kPageBytes);
-  if (is_moment) return give_out(release, closing, closing.pages, closing.by);
-  const auto alike = std::find_if(release.closings.begin(), release.closings.end(), [&](const Closing& other) {
-    return other.fate == closing.fate && other.by == closing.by && other.quality == closing.quality;
-  });
-  if (alike == release.closings.end()) {
-    release.closings.push_back(closing);
-    return;
+void Ledger::add_closing(Slot slot, const Closing& closing) {
+  const ReleaseRow& row = releases_[slot].row;
+  delays_[{row.call, row.advice}].add(closing.fate, closing.delay_max_ns, closing.pages * kPageBytes);
+  const bool is_moment = context_.has_moments && closing.fate == Fate::kReclaimed && closing.quality == Quality::kExact;
+  if (is_moment) {
+    releases_.close_at_once(slot, closing);
+  } else {
+    releases_.close(slot, closing);
   }
-  alike->pages += closing.pages;
-  alike->span.end = std::max(alike->span.end, closing.span.end);
-  alike->by_at_most.by += closing.by_at_most.by;
-  alike->by_at_most.others += closing.by_at_most.others;
-  alike->delay_min_ns = std::min(alike->delay_min_ns, closing.delay_min_ns);
-  alike->delay_max_ns = std::max(alike->delay_max_ns, closing.delay_max_ns);
-}
-
-void Ledger::give_out_if_over(Slot slot) {
-  Release& release = releases_[slot];
-  if (release.growing || release.watched_pages != 0) return;
-  std::uint64_t closed_bytes = release.given_out_bytes;
-  for (const Closing& closing : release.closings) closed_bytes += closing.pages * kPageBytes;
-  if (closed_bytes != release.row.resident_bytes) ++not_conserved_;
-  for (const Closing& closing : release.closings) {
-    std::uint64_t certain = closing.by ? closing.pages : 0;
-    const Reclaims::Pages& most = closing.by_at_most;
-    if (closing.by) certain -= std::min(certain, most.others);
-    // More went than anybody was seen to take: somebody was not seen.
-    if (closing.pages > most.by + most.others) certain = 0;
-    if (certain != 0) give_out(release, closing, certain, closing.by);
-    if (certain != closing.pages) give_out(release, closing, closing.pages - certain, std::nullopt);
-  }
-  returns_.on_release_over(release.row);
-  release = Release{};
-  free_slots_.push_back(slot);
-}
-
-void Ledger::give_out(Release& release, const Closing& closing, std::uint64_t pages, std::optional<Reclaimer> by) {
-  ReleaseRow row = release.row;
-  row.fate = closing.fate;
-  row.bytes = pages * kPageBytes;
-  release.given_out_bytes += row.bytes;
-  row.delay_min_ns = closing.delay_min_ns;
-  if (closing.fate != Fate::kPending) row.delay_max_ns = closing.delay_max_ns;
-  row.by = by;
-  row.quality = std::max(row.quality, closing.quality);
-  sink_.on_release(row, release.origin);
 }
 
 // Neighbours that had the same fate at the same moment are closed together.
 template <class Decide>
-void Ledger::close_pages(Process& process, std::uint64_t chunk_addr, PageTable::Chunk& chunk, std::size_t first,
-                         std::size_t end, Decide decide) {
+void Ledger::close_pages(std::uint64_t chunk_addr, Chunk& chunk, std::size_t first, std::size_t end, Decide decide) {
   for (std::size_t page = first; page < end;) {
     const Slot slot = chunk.slots[page];
     const std::optional<Ending> ending = slot == 0 ? std::nullopt : decide(page, slot);
@@ -181,21 +123,19 @@ void Ledger::close_pages(Process& process, std::uint64_t chunk_addr, PageTable::
       while (next < end && chunk.slots[next] == slot && decide(next, slot) == ending) ++next;
       std::fill(chunk.slots.begin() + static_cast<std::ptrdiff_t>(page),
                 chunk.slots.begin() + static_cast<std::ptrdiff_t>(next), 0);
-      chunk.watched -= static_cast<std::uint32_t>(next - page);
-      if (ending->fate == Fate::kReclaimed && returns_.recording()) {
+      chunk.kept -= static_cast<std::uint32_t>(next - page);
+      if (ending->fate == Fate::kReclaimed && context_.follows_returns) {
         PageBits left{};
         for (std::size_t i = page; i < next; ++i) left.at(i / 64) |= std::uint64_t{1} << (i % 64);
-        const Release& release = releases_[slot];
-        returns_.on_left(release.row, release.last_mono_ns, release.origin, chunk_addr, left, /*certain=*/true,
-                         ending->moment.to_ns);
+        returns_.on_left(slot, chunk_addr, left, /*all_left=*/true, ending->moment.to_ns);
       }
-      close(process, slot, next - page, *ending);
+      close(slot, next - page, *ending);
     }
     page = next;
   }
 }
 
-void Ledger::close(Process& process, Slot slot, std::uint64_t pages, const Ending& ending) {
+void Ledger::close(Slot slot, std::uint64_t pages, const Ending& ending) {
   Release& release = releases_[slot];
   Closing closing{.fate = ending.fate,
                   .quality = weakened(ending.quality),
@@ -209,14 +149,14 @@ void Ledger::close(Process& process, Slot slot, std::uint64_t pages, const Endin
   } else if (ending.fate == Fate::kReclaimed) {
     find_reclaimer(release, closing, ending.moment);
   }
-  add_closing(process, slot, closing);
-  process.watched_pages -= pages;
+  add_closing(slot, closing);
+  watched_pages_ -= pages;
   release.watched_pages -= pages;
-  give_out_if_over(slot);
+  releases_.give_out_if_over(slot);
 }
 
 void Ledger::find_reclaimer(const Release& release, Closing& closing, const Moment& moment) const {
-  const Reclaims::Answer answer = reclaims_.who(release.row.pid, moment);
+  const Reclaims::Answer answer = context_.reclaims.who(pid_, moment);
   if (!answer.by) return;
   closing.by = answer.by;
   // Each event can have taken its pages from this release only once.
@@ -226,59 +166,49 @@ void Ledger::find_reclaimer(const Release& release, Closing& closing, const Mome
       closing.span.first = std::max(closing.span.first, other.span.end);
     }
   }
-  closing.by_at_most = reclaims_.pages(release.row.pid, *answer.by, closing.span);
+  closing.by_at_most = context_.reclaims.pages(pid_, *answer.by, closing.span);
   closing.span.end = answer.span.end;
 }
 
 // Closes what the range held for earlier releases, by what the call found there.
-void Ledger::apply(Process& process, const ReturnedRelease& release, const AddressRange& range) {
+void Ledger::apply(const ReturnedRelease& release, const AddressRange& range) {
   const std::uint64_t begin_ns = release.call.begin_ns;
   // Without page tables, or beyond where the walk stopped, nobody looked.
   const bool looked = release.before.done && !release.before.sampled && !release.before.capped;
-  const auto& chunks = process.pages.chunks();
-  for (auto at = chunks.lower_bound(chunk_of(range.begin)); at != chunks.end() && at->first < range.end;) {
-    const std::uint64_t chunk_addr = at->first;
-    PageTable::Chunk& chunk = *(at++)->second;
-    const AddressRange part = range.intersection({chunk_addr, chunk_addr + kChunkBytes});
+  pages_.visit(range, [&](std::uint64_t chunk_addr, Chunk& chunk, std::size_t first, std::size_t end) {
     const std::vector<const Pages*> in_chunk = pages_in(release, chunk_addr);
-    const std::size_t first = page_in_chunk(part.begin);
-    close_pages(process, chunk_addr, chunk, first, first + part.bytes() / kPageBytes,
-                [&](std::size_t page, Slot slot) -> std::optional<Ending> {
-                  const auto covering =
-                      std::find_if(in_chunk.begin(), in_chunk.end(), [&](const Pages* p) { return p->covers(page); });
-                  const Pages* pages = covering == in_chunk.end() ? nullptr : *covering;
-                  const Moment meanwhile{last_seen_ns(chunk, slot), begin_ns};
-                  if (!looked && pages == nullptr)
-                    return Ending{fate_by(release.call.syscall), meanwhile, Quality::kBounded};
-                  if (pages == nullptr || is_reclaimed(*pages, page))
-                    return Ending{Fate::kReclaimed, meanwhile, Quality::kBounded};
-                  if (pages->swapped(page) || !pages->clean(page))
-                    return Ending{Fate::kRewritten, meanwhile, Quality::kBounded};
-                  return Ending{fate_by(release.call.syscall), {begin_ns, begin_ns}, Quality::kExact};
-                });
+    close_pages(chunk_addr, chunk, first, end, [&](std::size_t page, Slot slot) -> std::optional<Ending> {
+      const auto covering =
+          std::find_if(in_chunk.begin(), in_chunk.end(), [&](const Pages* p) { return p->covers(page); });
+      const Pages* pages = covering == in_chunk.end() ? nullptr : *covering;
+      const Moment meanwhile{last_seen_ns(chunk, slot), begin_ns};
+      if (!looked && pages == nullptr) return Ending{fate_by(release.call.syscall), meanwhile, Quality::kBounded};
+      if (pages == nullptr || is_reclaimed(*pages, page)) return Ending{Fate::kReclaimed, meanwhile, Quality::kBounded};
+      if (pages->swapped(page) || !pages->clean(page)) return Ending{Fate::kRewritten, meanwhile, Quality::kBounded};
+      return Ending{fate_by(release.call.syscall), {begin_ns, begin_ns}, Quality::kExact};
+    });
     chunk.changed_ns = release.end_ns;
-    process.pages.drop_if_empty(chunk_addr, chunk);
-  }
+  });
 }
 
-void Ledger::watch(Process& process, const ReturnedRelease& release, const Pages& pages, Slot slot) {
-  PageTable::Chunk& chunk = process.pages.make(pages.chunk_addr);
+void Ledger::watch(const ReturnedRelease& release, const Pages& pages, Slot slot) {
+  Chunk& chunk = pages_.make(pages.chunk_addr);
   std::uint64_t watched = 0;
   for (std::size_t page = pages.first_page; page < pages.first_page + pages.pages; ++page) {
     if (!pages.resident(page) || chunk.slots[page] != 0) continue;
     chunk.slots[page] = slot;
     ++watched;
   }
-  chunk.watched += static_cast<std::uint32_t>(watched);
+  chunk.kept += static_cast<std::uint32_t>(watched);
   chunk.changed_ns = release.end_ns;
-  process.watched_pages += watched;
+  watched_pages_ += watched;
   releases_[slot].watched_pages += watched;
   releases_[slot].row.resident_bytes += watched * kPageBytes;
-  process.pages.drop_if_empty(pages.chunk_addr, chunk);
+  pages_.drop_if_empty(pages.chunk_addr, chunk);
 }
 
 // mremap takes the pages along: what was watched there is watched here.
-void Ledger::move_pages(Process& process, const ReturnedRelease& release) {
+void Ledger::move_pages(const ReturnedRelease& release) {
   const CallFields& call = release.call;
   const auto to = static_cast<std::uint64_t>(release.ret);
   const AddressRange from = AddressRange::of_call(call.args[0], std::min(call.args[1], call.args[2]));
@@ -289,33 +219,28 @@ void Ledger::move_pages(Process& process, const ReturnedRelease& release) {
     std::uint64_t looked_ns;
   };
   std::vector<Moved> moved;
-  const auto& chunks = process.pages.chunks();
-  for (auto at = chunks.lower_bound(chunk_of(from.begin)); at != chunks.end() && at->first < from.end;) {
-    const std::uint64_t chunk_addr = at->first;
-    PageTable::Chunk& chunk = *(at++)->second;
-    const AddressRange part = from.intersection({chunk_addr, chunk_addr + kChunkBytes});
-    for (std::uint64_t address = part.begin; address < part.end; address += kPageBytes) {
-      Slot& slot = chunk.slots[page_in_chunk(address)];
+  pages_.visit(from, [&](std::uint64_t chunk_addr, Chunk& chunk, std::size_t first, std::size_t end) {
+    for (std::size_t page = first; page < end; ++page) {
+      Slot& slot = chunk.slots[page];
       if (slot == 0) continue;
-      moved.push_back({address - from.begin + to, slot, chunk.looked_ns});
+      moved.push_back({chunk_addr + page * kPageBytes - from.begin + to, slot, chunk.looked_ns});
       slot = 0;
-      --chunk.watched;
+      --chunk.kept;
     }
     chunk.changed_ns = release.end_ns;
-    process.pages.drop_if_empty(chunk_addr, chunk);
-  }
+  });
   for (const Moved& page : moved) {
-    PageTable::Chunk& chunk = process.pages.make(chunk_of(page.address));
+    Chunk& chunk = pages_.make(chunk_of(page.address));
     Slot& slot = chunk.slots[page_in_chunk(page.address)];
     // What the kernel puts there was unmapped above; a lost record may have hidden it.
     if (slot != 0) {
       const Ending unmapped{Fate::kUnmapped, {release.call.begin_ns, release.end_ns}, Quality::kBounded};
-      close(process, slot, 1, unmapped);
-      --chunk.watched;
+      close(slot, 1, unmapped);
+      --chunk.kept;
     }
     slot = page.slot;
-    chunk.looked_ns = chunk.watched == 0 ? page.looked_ns : std::min(chunk.looked_ns, page.looked_ns);
-    ++chunk.watched;
+    chunk.looked_ns = chunk.kept == 0 ? page.looked_ns : std::min(chunk.looked_ns, page.looked_ns);
+    ++chunk.kept;
     chunk.changed_ns = release.end_ns;
   }
 }
@@ -324,98 +249,83 @@ void Ledger::on_returned(const AssembledCall& call, const RowOrigin& origin) {
   if (!call.release || call.release->ranges.empty()) return;
   const ReturnedRelease& release = *call.release;
   const Effect effect = effect_of_release(release.call, release.ret, release.before, release.after);
-  const auto known = processes_.find(call.row.pid);
-  if (known != processes_.end()) {
-    take_reclaimed_before(known->second, release);
-    take_refaults_before(known->second, release);
-    if (effect == Effect::kNone) take_early_reclaimed(known->second, release);
-  }
+  take_reclaimed_before(release);
+  take_refaults_before(release);
+  if (effect == Effect::kNone) take_early_reclaimed(release);
   if (effect == Effect::kNone) return;
-  Process& process = processes_[call.row.pid];
-  count_overhang(process, release.end_ns);
+  count_overhang(release.end_ns);
   if (effect != Effect::kPartlyTaken) {
-    for (const AddressRange& range : release.ranges) apply(process, release, range);
+    for (const AddressRange& range : release.ranges) apply(release, range);
   }
-  forget_what_left(call.row.pid, release);
+  forget_what_left(release);
   if (effect == Effect::kLazilyFreed) {
     const bool any = std::any_of(release.pages.begin(), release.pages.end(), [](const Pages& pages) {
       return std::any_of(pages.resident_bits.begin(), pages.resident_bits.end(), [](auto word) { return word != 0; });
     });
     if (any) {
-      const Slot slot = release_for(process, call, origin);
-      for (const Pages& pages : release.pages) watch(process, release, pages, slot);
+      const Slot slot = release_for(call, origin);
+      for (const Pages& pages : release.pages) watch(release, pages, slot);
     }
   } else if (release.before.done) {
     const std::uint64_t left = effect == Effect::kPartlyTaken ? release.after.resident_pages : 0;
     const std::uint64_t gone = release.before.resident_pages - std::min(left, release.before.resident_pages);
     if (gone != 0) {
-      const Slot slot = release_for(process, call, origin);
+      const Slot slot = release_for(call, origin);
       releases_[slot].row.resident_bytes += gone * kPageBytes;
-      add_closing(process, slot,
-                  {.fate = Fate::kFreed,
-                   .quality = call.row.quality.value_or(Quality::kBounded),
-                   .pages = gone,
-                   .delay_min_ns = 0,
-                   .delay_max_ns = since(release.call.begin_ns, release.end_ns)});
+      add_closing(slot, {.fate = Fate::kFreed,
+                         .quality = call.row.quality.value_or(Quality::kBounded),
+                         .pages = gone,
+                         .delay_min_ns = 0,
+                         .delay_max_ns = since(release.call.begin_ns, release.end_ns)});
       follow_on(release, slot, effect);
     }
   }
-  if (const auto growing = process.growing.find(call.row.tid); has_moments_ && growing != process.growing.end()) {
-    stop_growing(process, growing->second);
+  if (const auto growing = growing_.find(call.row.tid); context_.has_moments && growing != growing_.end()) {
+    stop_growing(growing->second);
   }
-  take_early_reclaimed(process, release);
-  if (release.call.syscall == Syscall::kMremap && !call_failed(release.call, release.ret)) move_pages(process, release);
-  take_early_refaults(process, release);
+  take_early_reclaimed(release);
+  if (release.call.syscall == Syscall::kMremap && !call_failed(release.call, release.ret)) move_pages(release);
+  take_early_refaults(release);
 }
 
-void Ledger::take_reclaimed(Process& process, const Reclaimed& reclaimed) {
+void Ledger::take_reclaimed(const Reclaimed& reclaimed) {
   const AddressRange range = AddressRange::of_call(reclaimed.addr, reclaimed.pages * kPageBytes);
   const std::uint64_t now_ns = reclaimed.stamp.mono_ns;
-  const auto& chunks = process.pages.chunks();
-  for (auto at = chunks.lower_bound(chunk_of(range.begin)); at != chunks.end() && at->first < range.end;) {
-    const std::uint64_t chunk_addr = at->first;
-    PageTable::Chunk& chunk = *(at++)->second;
-    const AddressRange part = range.intersection({chunk_addr, chunk_addr + kChunkBytes});
-    const std::size_t first = page_in_chunk(part.begin);
-    close_pages(process, chunk_addr, chunk, first, first + part.bytes() / kPageBytes,
-                [&](std::size_t, Slot) -> std::optional<Ending> {
-                  return Ending{Fate::kReclaimed, {now_ns, now_ns}, Quality::kExact, reclaimed.by};
-                });
-    process.pages.drop_if_empty(chunk_addr, chunk);
-  }
+  pages_.visit(range, [&](std::uint64_t chunk_addr, Chunk& chunk, std::size_t first, std::size_t end) {
+    close_pages(chunk_addr, chunk, first, end, [&](std::size_t, Slot) -> std::optional<Ending> {
+      return Ending{Fate::kReclaimed, {now_ns, now_ns}, Quality::kExact, reclaimed.by};
+    });
+  });
 }
 
 void Ledger::on_reclaimed(const Reclaimed& reclaimed, bool under_way) {
-  const auto found = processes_.find(reclaimed.stamp.pid);
-  if (found == processes_.end() && !under_way) return;
-  Process& process = processes_[reclaimed.stamp.pid];
-  count_overhang(process, reclaimed.stamp.mono_ns);
-  if (!under_way) return take_reclaimed(process, reclaimed);
+  count_overhang(reclaimed.stamp.mono_ns);
+  if (!under_way) return take_reclaimed(reclaimed);
   // Which release the page is of is known when the call has returned.
-  if (process.early_taken.size() < kMostEarly) {
-    process.early_taken.push_back(reclaimed);
+  if (early_taken_.size() < kMostEarly) {
+    early_taken_.push_back(reclaimed);
   } else {
-    ++moments_dropped_;
+    ++context_.moments_dropped;
   }
 }
 
 // Those that were gone before the call looked are not of its release.
-void Ledger::take_reclaimed_before(Process& process, const ReturnedRelease& release) {
-  std::erase_if(process.early_taken, [&](const Reclaimed& reclaimed) {
+void Ledger::take_reclaimed_before(const ReturnedRelease& release) {
+  std::erase_if(early_taken_, [&](const Reclaimed& reclaimed) {
     if (!touches(release, reclaimed.addr)) return false;
     const std::size_t page = page_in_chunk(reclaimed.addr);
     for (const Pages* pages : pages_in(release, chunk_of(reclaimed.addr))) {
       if (pages->covers(page) && pages->resident(page)) return false;
     }
-    take_reclaimed(process, reclaimed);
+    take_reclaimed(reclaimed);
     return true;
   });
 }
 
-void Ledger::take_early_reclaimed(Process& process, const ReturnedRelease& release) {
-  std::erase_if(process.early_taken, [&](const Reclaimed& reclaimed) {
+void Ledger::take_early_reclaimed(const ReturnedRelease& release) {
+  std::erase_if(early_taken_, [&](const Reclaimed& reclaimed) {
     if (touches(release, reclaimed.addr)) {
-      take_reclaimed(process, reclaimed);
+      take_reclaimed(reclaimed);
       return true;
     }
     return since(reclaimed.stamp.mono_ns, release.end_ns) > kLongestCallNs;
@@ -424,177 +334,133 @@ void Ledger::take_early_reclaimed(Process& process, const ReturnedRelease& relea
 
 // What the call found in its ranges of pages that had left: they had come back. And what
 // it unmaps is not waited for any more.
-void Ledger::forget_what_left(std::uint32_t pid, const ReturnedRelease& release) {
-  if (!returns_.recording()) return;
+void Ledger::forget_what_left(const ReturnedRelease& release) {
+  if (!context_.follows_returns) return;
   for (const Pages& pages : release.pages) {
-    returns_.on_found_resident(pid, pages.chunk_addr, resident_in(pages), release.call.begin_ns);
+    returns_.on_found_resident(pages.chunk_addr, resident_in(pages), release.call.begin_ns);
   }
   if (advice_of(release.call)) return;
-  for (const AddressRange& range : release.ranges) returns_.on_unmapped(pid, range);
+  for (const AddressRange& range : release.ranges) returns_.on_unmapped(range);
   if (release.call.syscall != Syscall::kMremap || call_failed(release.call, release.ret)) return;
-  returns_.on_unmapped(pid, AddressRange::of_call(release.call.args[0], release.call.args[1]));
+  returns_.on_unmapped(AddressRange::of_call(release.call.args[0], release.call.args[1]));
 }
 
 void Ledger::follow_on(const ReturnedRelease& release, Slot slot, Effect effect) {
-  if (!returns_.recording() || !can_come_back(advice_of(release.call))) return;
-  const Release& of = releases_[slot];
+  if (!context_.follows_returns || !can_come_back(advice_of(release.call))) return;
   for (const Pages& pages : release.pages) {
-    returns_.on_left(of.row, of.last_mono_ns, of.origin, pages.chunk_addr, resident_in(pages), effect == Effect::kTaken,
-                     release.end_ns);
+    returns_.on_left(slot, pages.chunk_addr, resident_in(pages), effect == Effect::kTaken, release.end_ns);
   }
 }
 
 // False if nobody waits for that page.
-bool Ledger::take_refault(Process& process, const Refault& refault) {
+bool Ledger::take_refault(const Refault& refault) {
   const std::uint64_t chunk_addr = chunk_of(refault.addr);
-  if (PageTable::Chunk* const chunk = process.pages.find(chunk_addr)) {
+  if (Chunk* const chunk = pages_.find(chunk_addr)) {
     const std::size_t page = page_in_chunk(refault.addr);
     const std::uint64_t now_ns = refault.stamp.mono_ns;
     // Lazily freed, and not there: taken. In swap: written again before it was taken.
-    close_pages(process, chunk_addr, *chunk, page, page + 1, [&](std::size_t, Slot slot) -> std::optional<Ending> {
+    close_pages(chunk_addr, *chunk, page, page + 1, [&](std::size_t, Slot slot) -> std::optional<Ending> {
       return Ending{refault.swapped ? Fate::kRewritten : Fate::kReclaimed,
                     {std::min(last_seen_ns(*chunk, slot), now_ns), now_ns},
                     Quality::kBounded};
     });
-    process.pages.drop_if_empty(chunk_addr, *chunk);
+    pages_.drop_if_empty(chunk_addr, *chunk);
   }
   return returns_.on_refault(refault, weakened(Quality::kExact));
 }
 
 void Ledger::on_refault(const Refault& refault, bool under_way) {
-  const auto found = processes_.find(refault.stamp.pid);
-  if (!returns_.recording() || (found == processes_.end() && !under_way)) return;
-  Process& process = processes_[refault.stamp.pid];
-  count_overhang(process, refault.stamp.mono_ns);
+  if (!context_.follows_returns) return;
+  count_overhang(refault.stamp.mono_ns);
   if (!under_way) {
-    take_refault(process, refault);
+    take_refault(refault);
     return;
   }
   // What the call found, and so which release the page is of, is known when it has returned.
-  if (process.early.size() < kMostEarly) {
-    process.early.push_back(refault);
+  if (early_.size() < kMostEarly) {
+    early_.push_back(refault);
   } else {
-    ++refaults_dropped_;
+    ++context_.refaults_dropped;
   }
 }
 
 // Those that came while the call was under way, of pages that it did not take: it found
 // them absent, or they were touched before it looked. If it unmapped them, and what was
 // touched can be what has been mapped there since, nothing is said.
-void Ledger::take_refaults_before(Process& process, const ReturnedRelease& release) {
+void Ledger::take_refaults_before(const ReturnedRelease& release) {
   const bool unmaps = !advice_of(release.call);
-  std::erase_if(process.early, [&](const Refault& refault) {
+  std::erase_if(early_, [&](const Refault& refault) {
     const std::size_t page = page_in_chunk(refault.addr);
     if (!touches(release, refault.addr)) return false;
     for (const Pages* pages : pages_in(release, chunk_of(refault.addr))) {
       if (!pages->covers(page) || !pages->resident(page)) continue;
       if (refault.stamp.mono_ns >= pages->stamp.mono_ns) return false;
-      take_refault(process, refault);
+      take_refault(refault);
       return true;
     }
-    if (!unmaps) take_refault(process, refault);
+    if (!unmaps) take_refault(refault);
     return true;
   });
 }
 
 // A page can be touched again by another thread before the call that gave it back has
 // returned, and so before it is known to have left.
-void Ledger::take_early_refaults(Process& process, const ReturnedRelease& release) {
-  std::erase_if(process.early, [&](const Refault& refault) {
+void Ledger::take_early_refaults(const ReturnedRelease& release) {
+  std::erase_if(early_, [&](const Refault& refault) {
     if (since(refault.stamp.mono_ns, release.end_ns) > kLongestCallNs) return true;
-    return touches(release, refault.addr) && take_refault(process, refault);
+    return touches(release, refault.addr) && take_refault(refault);
   });
 }
 
 void Ledger::on_look(const Pages& look, bool under_way) {
-  returns_.on_look(look, under_way);
-  const auto found = processes_.find(look.stamp.pid);
-  if (found == processes_.end() || under_way) return;
-  Process& process = found->second;
-  PageTable::Chunk* chunk = process.pages.find(look.chunk_addr);
+  if (under_way) return;
+  returns_.on_look(look);
+  Chunk* chunk = pages_.find(look.chunk_addr);
   if (chunk == nullptr || chunk->changed_ns >= look.begin_ns) return;
-  count_overhang(process, look.stamp.mono_ns);
+  count_overhang(look.stamp.mono_ns);
   const std::size_t end = std::min<std::size_t>(std::size_t{look.first_page} + look.pages, kChunkPages);
-  close_pages(process, look.chunk_addr, *chunk, look.first_page, end,
-              [&](std::size_t page, Slot slot) -> std::optional<Ending> {
-                if (look.resident(page) && look.clean(page)) return std::nullopt;
-                return Ending{is_reclaimed(look, page) ? Fate::kReclaimed : Fate::kRewritten,
-                              {last_seen_ns(*chunk, slot), look.stamp.mono_ns},
-                              Quality::kBounded};
-              });
+  close_pages(look.chunk_addr, *chunk, look.first_page, end, [&](std::size_t page, Slot slot) -> std::optional<Ending> {
+    if (look.resident(page) && look.clean(page)) return std::nullopt;
+    return Ending{is_reclaimed(look, page) ? Fate::kReclaimed : Fate::kRewritten,
+                  {last_seen_ns(*chunk, slot), look.stamp.mono_ns},
+                  Quality::kBounded};
+  });
   if (look.pages == kChunkPages) chunk->looked_ns = look.begin_ns;
-  process.pages.drop_if_empty(look.chunk_addr, *chunk);
+  pages_.drop_if_empty(look.chunk_addr, *chunk);
 }
 
-void Ledger::on_process_gone(std::uint32_t pid, std::uint64_t mono_ns) {
-  const auto found = processes_.find(pid);
-  if (found == processes_.end()) return;
-  Process& process = found->second;
-  count_overhang(process, mono_ns);
-  const auto& chunks = process.pages.chunks();
-  for (auto at = chunks.begin(); at != chunks.end();) {
-    const std::uint64_t chunk_addr = at->first;
-    PageTable::Chunk& chunk = *(at++)->second;
+void Ledger::end(std::uint64_t mono_ns) {
+  count_overhang(mono_ns);
+  pages_.visit_all([&](std::uint64_t chunk_addr, Chunk& chunk, std::size_t first, std::size_t end) {
     // Nobody has looked since: perhaps something else had become of it before.
-    close_pages(process, chunk_addr, chunk, 0, kChunkPages, [&](std::size_t, Slot slot) -> std::optional<Ending> {
+    close_pages(chunk_addr, chunk, first, end, [&](std::size_t, Slot slot) -> std::optional<Ending> {
       return Ending{Fate::kExited, {last_seen_ns(chunk, slot), mono_ns}, Quality::kBounded};
     });
-    process.pages.drop_if_empty(chunk_addr, chunk);
-  }
-  while (!process.growing.empty()) stop_growing(process, process.growing.begin()->second);
-  give_out_delays(pid, process);
-  processes_.erase(found);
-  returns_.on_process_gone(pid);
+  });
+  stop_growing_all();
+}
+
+void Ledger::end_as_pending(std::uint64_t mono_ns) {
+  count_overhang(mono_ns);
+  pages_.visit_all([&](std::uint64_t chunk_addr, Chunk& chunk, std::size_t first, std::size_t end) {
+    const Quality quality = chunk.looked_ns != 0 ? Quality::kExact : Quality::kBounded;
+    close_pages(chunk_addr, chunk, first, end, [&](std::size_t, Slot) -> std::optional<Ending> {
+      return Ending{Fate::kPending, {mono_ns, mono_ns}, quality};
+    });
+  });
+  stop_growing_all();
 }
 
 void Ledger::settle(std::uint64_t mono_ns) {
-  for (auto& [pid, process] : processes_) {
-    std::vector<Slot> quiet;
-    for (const auto& [tid, slot] : process.growing) {
-      if (since(releases_[slot].last_mono_ns, mono_ns) > kSettleAfterNs) quiet.push_back(slot);
-    }
-    for (const Slot slot : quiet) stop_growing(process, slot);
+  std::vector<Slot> quiet;
+  for (const auto& [tid, slot] : growing_) {
+    if (since(releases_[slot].last_mono_ns, mono_ns) > kSettleAfterNs) quiet.push_back(slot);
   }
+  for (const Slot slot : quiet) stop_growing(slot);
 }
 
-void Ledger::close_as_pending(std::uint32_t pid, Process& process, std::uint64_t mono_ns) {
-  count_overhang(process, mono_ns);
-  for (const auto& [chunk_addr, chunk] : process.pages.chunks()) {
-    const Quality quality = chunk->looked_ns != 0 ? Quality::kExact : Quality::kBounded;
-    close_pages(process, chunk_addr, *chunk, 0, kChunkPages, [&](std::size_t, Slot) -> std::optional<Ending> {
-      return Ending{Fate::kPending, {mono_ns, mono_ns}, quality};
-    });
-  }
-  while (!process.growing.empty()) stop_growing(process, process.growing.begin()->second);
-  give_out_delays(pid, process);
-}
-
-void Ledger::on_process_left(std::uint32_t pid, std::uint64_t mono_ns) {
-  const auto found = processes_.find(pid);
-  if (found == processes_.end()) return;
-  close_as_pending(pid, found->second, mono_ns);
-  processes_.erase(found);
-  returns_.on_process_gone(pid);
-}
-
-void Ledger::finish(std::uint64_t mono_ns) {
-  for (auto& [pid, process] : processes_) close_as_pending(pid, process, mono_ns);
-  processes_.clear();
-  returns_.finish();
-}
-
-std::uint64_t Ledger::pending_bytes(std::uint32_t pid) const {
-  const auto found = processes_.find(pid);
-  return found == processes_.end() ? 0 : found->second.watched_pages * kPageBytes;
-}
-
-std::vector<std::uint64_t> Ledger::watched_chunks(std::uint32_t pid) const {
-  std::vector<std::uint64_t> chunks;
-  const auto found = processes_.find(pid);
-  if (found == processes_.end()) return chunks;
-  chunks.reserve(found->second.pages.chunks().size());
-  for (const auto& [chunk_addr, chunk] : found->second.pages.chunks()) chunks.push_back(chunk_addr);
-  return chunks;
+void Ledger::stop_growing_all() {
+  while (!growing_.empty()) stop_growing(growing_.begin()->second);
 }
 
 }  // namespace madvtrace

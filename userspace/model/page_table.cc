@@ -15,7 +15,14 @@ PageTable::Chunk& PageTable::make(std::uint64_t chunk_addr) {
 }
 
 void PageTable::drop_if_empty(std::uint64_t chunk_addr, const Chunk& chunk) {
-  if (chunk.watched == 0) chunks_.erase(chunk_addr);
+  if (chunk.kept == 0) chunks_.erase(chunk_addr);
+}
+
+std::vector<std::uint64_t> PageTable::chunks() const {
+  std::vector<std::uint64_t> addresses;
+  addresses.reserve(chunks_.size());
+  for (const auto& [chunk_addr, chunk] : chunks_) addresses.push_back(chunk_addr);
+  return addresses;
 }
 
 }  // namespace madvtrace

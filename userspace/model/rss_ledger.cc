@@ -70,42 +70,40 @@ std::size_t RssLedger::index_of(const RssChanges& event) {
 }
 
 void RssLedger::on_begin(const RssBegin& event) {
-  Account& account = accounts_[event.stamp.pid];
-  account.start = event.pages;
-  account.counts = {};
-  add_known(account.totals.start_rss_bytes, rss_pages(event.pages) * kPageBytes);
-  add_known(account.totals.start_swap_bytes, event.pages.swap * kPageBytes);
+  start_ = event.pages;
+  counts_ = {};
+  add_known(totals_.start_rss_bytes, rss_pages(event.pages) * kPageBytes);
+  add_known(totals_.start_swap_bytes, event.pages.swap * kPageBytes);
 }
 
-void RssLedger::on_changes(const RssChanges& event) {
-  if (event.cause == RssCause::kExit) return;
-  Account& account = accounts_[event.stamp.pid];
-  Counts& counts = account.counts.at(index_of(event));
+std::optional<RssRow> RssLedger::on_changes(const RssChanges& event, bool after_loss) {
+  if (event.cause == RssCause::kExit) return std::nullopt;
+  Counts& counts = counts_.at(index_of(event));
   if (any_less(event.gained, counts.gained) || any_less(event.lost, counts.lost)) {
-    account.start.reset();
+    start_.reset();
     counts = {};
   }
   RssRow row = row_of(difference(event.gained, counts.gained), difference(event.lost, counts.lost));
   row.mono_ns = event.stamp.mono_ns;
-  row.pid = event.stamp.pid;
   row.cause = event.cause;
   row.by = event.by;
   counts = {.gained = event.gained, .lost = event.lost};
-  give_out(account, row);
+  return row_if_any(row, after_loss);
 }
 
-void RssLedger::give_out(Account& account, RssRow row) {
-  if (row.gained_bytes == 0 && row.lost_bytes == 0 && row.swap_delta_bytes == 0) return;
-  row.quality = after_loss_ || !account.start ? Quality::kAfterLoss : Quality::kBounded;
-  account.totals.add(row);
-  sink_.on_rss(row);
+std::optional<RssRow> RssLedger::row_if_any(RssRow row, bool after_loss) {
+  if (row.gained_bytes == 0 && row.lost_bytes == 0 && row.swap_delta_bytes == 0) return std::nullopt;
+  row.pid = pid_;
+  row.quality = after_loss || !start_ ? Quality::kAfterLoss : Quality::kBounded;
+  totals_.add(row);
+  return row;
 }
 
-void RssLedger::leave_by_exit(Account& account, std::uint32_t pid, std::uint64_t mono_ns) {
-  if (!account.start) return;
-  RssPages gained = *account.start;
+std::optional<RssRow> RssLedger::on_memory_gone(std::uint64_t mono_ns, bool after_loss) {
+  if (!start_) return std::nullopt;
+  RssPages gained = *start_;
   RssPages lost;
-  for (const Counts& counts : account.counts) {
+  for (const Counts& counts : counts_) {
     add_pages(gained, counts.gained);
     add_pages(lost, counts.lost);
   }
@@ -113,34 +111,15 @@ void RssLedger::leave_by_exit(Account& account, std::uint32_t pid, std::uint64_t
   for (const Member member : kMembers) {
     const auto pages = static_cast<std::int64_t>(gained.*member - lost.*member);
     if (pages < 0) {
-      account.totals.overdrawn_bytes += (lost.*member - gained.*member) * kPageBytes;
+      totals_.overdrawn_bytes += (lost.*member - gained.*member) * kPageBytes;
     } else {
       left.*member = static_cast<std::uint64_t>(pages);
     }
   }
   RssRow row = row_of({}, left);
   row.mono_ns = mono_ns;
-  row.pid = pid;
   row.cause = RssCause::kExit;
-  give_out(account, row);
-}
-
-void RssLedger::on_memory_gone(std::uint32_t pid, std::uint64_t mono_ns) {
-  const auto found = accounts_.find(pid);
-  if (found == accounts_.end()) return;
-  leave_by_exit(found->second, pid, mono_ns);
-  on_memory_left(pid);
-}
-
-void RssLedger::on_memory_left(std::uint32_t pid) {
-  const auto found = accounts_.find(pid);
-  if (found == accounts_.end()) return;
-  sink_.on_rss_totals(pid, found->second.totals);
-  accounts_.erase(found);
-}
-
-void RssLedger::finish() {
-  while (!accounts_.empty()) on_memory_left(accounts_.begin()->first);
+  return row_if_any(row, after_loss);
 }
 
 }  // namespace madvtrace

@@ -15,8 +15,8 @@
 // If the begin was lost, nothing leaves by exit: what there was is not known. Counts that go
 // backwards are those of another address space, whose begin was lost.
 //
-// Pure. Arithmetic wraps: no real trace comes near, and a hostile recording must not do harm.
-// Memory: about 1 KiB for each process that has an address space, whatever comes.
+// Pure, and of one process. Arithmetic wraps: no real trace comes near, and a hostile
+// recording must not do harm. Memory: about 1 KiB, whatever comes.
 #pragma once
 
 #include <array>
@@ -55,25 +55,16 @@ struct RssTotals {
 
 class RssLedger {
  public:
-  class Sink {
-   public:
-    virtual ~Sink() = default;
-    virtual void on_rss(RssRow row) = 0;  // without ts_ns
-    // When the address space is gone or out of sight, or the trace over.
-    virtual void on_rss_totals(std::uint32_t pid, const RssTotals& totals) = 0;
-  };
-
-  explicit RssLedger(Sink& sink) : sink_(sink) {}
+  explicit RssLedger(std::uint32_t pid) : pid_(pid) {}
 
   void on_begin(const RssBegin& event);
-  void on_changes(const RssChanges& event);
-  // Its address space is, by exit or exec.
-  void on_memory_gone(std::uint32_t pid, std::uint64_t mono_ns);
-  // What becomes of it from here on, nobody will know.
-  void on_memory_left(std::uint32_t pid);
-  // Something is missing that may have been one of these events.
-  void on_loss() { after_loss_ = true; }
-  void finish();
+  // Both give the row that comes of it, without ts_ns; none if nothing has changed.
+  // `after_loss`: something is missing that may have been one of these events.
+  std::optional<RssRow> on_changes(const RssChanges& event, bool after_loss);
+  // The address space is gone, by exit or exec.
+  std::optional<RssRow> on_memory_gone(std::uint64_t mono_ns, bool after_loss);
+
+  const RssTotals& totals() const { return totals_; }
 
  private:
   struct Counts {
@@ -84,19 +75,13 @@ class RssLedger {
   static constexpr std::size_t kSources =
       static_cast<std::size_t>(RssCause::kReclaim) + static_cast<std::size_t>(Reclaimer::kKhugepaged) + 1;
 
-  struct Account {
-    std::optional<RssPages> start;  // empty: its begin was lost
-    std::array<Counts, kSources> counts{};
-    RssTotals totals;
-  };
-
   static std::size_t index_of(const RssChanges& event);
-  void give_out(Account& account, RssRow row);
-  void leave_by_exit(Account& account, std::uint32_t pid, std::uint64_t mono_ns);
+  std::optional<RssRow> row_if_any(RssRow row, bool after_loss);
 
-  Sink& sink_;
-  bool after_loss_ = false;
-  std::map<std::uint32_t, Account> accounts_;  // by pid
+  std::uint32_t pid_;
+  std::optional<RssPages> start_;  // empty: its begin was lost
+  std::array<Counts, kSources> counts_{};
+  RssTotals totals_;
 };
 
 }  // namespace madvtrace

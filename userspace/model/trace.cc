@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <variant>
 
+#include "model/group_sums.h"
 #include "model/memory_limit.h"
 #include "model/names.h"
 
@@ -60,8 +61,8 @@ void Trace::apply(const Event& event) {
 void Trace::notice(const Stamp& stamp) {
   last_mono_ns_ = std::max(last_mono_ns_, stamp.mono_ns);
   if (stamp.lost > lost_seen_) {
-    ledger_.on_loss();
-    rss_.on_loss();
+    releases_.after_loss = true;
+    rss_after_loss_ = true;
   }
   lost_seen_ = std::max(lost_seen_, stamp.lost);
   held_.pass(last_mono_ns_);
@@ -76,24 +77,49 @@ std::uint64_t Trace::utc_ns(std::uint64_t mono_ns) const {
   return mono_ns + static_cast<std::uint64_t>(utc_minus_mono_ns_);
 }
 
-std::size_t Trace::process_index(std::uint32_t pid) {
-  const auto [found, is_new] = live_.try_emplace(pid, totals_.processes.size());
-  if (is_new) totals_.processes.push_back({.pid = pid});
-  return found->second;
+const Process* Trace::find(std::uint32_t pid) const {
+  const auto found = processes_.find(pid);
+  return found == processes_.end() ? nullptr : &found->second;
+}
+
+Process* Trace::find(std::uint32_t pid) {
+  const auto found = processes_.find(pid);
+  return found == processes_.end() ? nullptr : &found->second;
+}
+
+Process& Trace::process(std::uint32_t pid) {
+  if (Process* const known = find(pid)) return *known;
+  totals_.processes.push_back({.pid = pid});
+  return processes_.try_emplace(pid, pid, totals_.processes.size() - 1, releases_).first->second;
+}
+
+std::uint64_t Trace::pending_bytes(std::uint32_t pid) const {
+  const Process* const known = find(pid);
+  return known == nullptr ? 0 : known->ledger.pending_bytes();
+}
+
+std::vector<std::uint64_t> Trace::watched_chunks(std::uint32_t pid) const {
+  const Process* const known = find(pid);
+  return known == nullptr ? std::vector<std::uint64_t>() : known->ledger.watched_chunks();
+}
+
+std::vector<std::uint64_t> Trace::left_chunks(std::uint32_t pid) const {
+  const Process* const known = find(pid);
+  return known == nullptr ? std::vector<std::uint64_t>() : known->ledger.left_chunks();
 }
 
 void Trace::add_calls(CallAssembler::Completed completed) {
   for (AssembledCall& call : completed) {
-    const std::size_t index = process_index(call.row.pid);
-    ProcessTotals& totals = totals_.processes[index];
+    Process& process = this->process(call.row.pid);
+    ProcessTotals& totals = totals_.processes[process.index];
     if (totals.comm.empty()) totals.comm = comm_text(call.row.comm);
     const RowOrigin origin{.stack = stacks_.use(call.stack_key),
                            .near_memory_limit = is_near_memory_limit(totals),
                            .utc_minus_mono_ns = utc_minus_mono_ns_};
     call.row.ts_ns = utc_ns(call.row.mono_ns);
     call.row.stack_id = origin.stack_id();
-    held_.add(call.row, origin, index);
-    ledger_.on_returned(call, origin);
+    held_.add(call.row, origin, process.index);
+    process.ledger.on_returned(call, origin);
   }
 }
 
@@ -110,7 +136,7 @@ void Trace::give_out(const CallRow& row, std::size_t process) {
 void Trace::give_out(const ReleaseRow& row) { sink_.on_release(row); }
 
 void Trace::add_marker(const Stamp& stamp, CallKind kind, const Comm& comm, std::uint64_t cgroup_id,
-                       std::optional<std::int64_t> ret) {
+                       std::optional<std::int64_t> ret, std::size_t process) {
   CallRow row;
   row.ts_ns = utc_ns(stamp.mono_ns);
   row.mono_ns = stamp.mono_ns;
@@ -120,48 +146,42 @@ void Trace::add_marker(const Stamp& stamp, CallKind kind, const Comm& comm, std:
   row.cgroup_id = cgroup_id;
   row.call = kind;
   row.ret = ret;
-  held_.add(row, {}, process_index(stamp.pid));
+  held_.add(row, {}, process);
 }
 
 void Trace::on(const ReleaseBegin& event) { add_calls(calls_.on_begin(event)); }
 void Trace::on(const ReleaseRange& event) { calls_.on_range(event); }
 void Trace::on(const ReleaseEnd& event) { add_calls(calls_.on_end(event)); }
 void Trace::on(const PlainCall& event) { add_calls(calls_.on_plain(event)); }
-void Trace::on_delays(std::uint32_t pid, const DelaysByKind& delays, double overhang_byte_seconds) {
-  ProcessTotals& totals = process(pid);
-  for (const auto& [kind, part] : delays) totals.delays[kind].add(part);
-  totals.overhang_byte_seconds += overhang_byte_seconds;
-}
 
-void Trace::on_returns(std::uint32_t pid, const ReturnTotals& totals) { process(pid).returns.add(totals); }
-
+// Of a process that nothing is known of, it means something only to a call under way.
 void Trace::on(const Refault& event) {
-  ledger_.on_refault(event, calls_.under_way(event.stamp.pid, {event.addr, event.addr + kPageBytes}));
+  const bool under_way = calls_.under_way(event.stamp.pid, {event.addr, event.addr + kPageBytes});
+  Process* const known = under_way ? &process(event.stamp.pid) : find(event.stamp.pid);
+  if (known != nullptr) known->ledger.on_refault(event, under_way);
 }
 
 void Trace::on(const Reclaimed& event) {
-  const AddressRange range = AddressRange::of_call(event.addr, event.pages * kPageBytes);
-  ledger_.on_reclaimed(event, calls_.under_way(event.stamp.pid, range));
+  const bool under_way = calls_.under_way(event.stamp.pid, AddressRange::of_call(event.addr, event.pages * kPageBytes));
+  Process* const known = under_way ? &process(event.stamp.pid) : find(event.stamp.pid);
+  if (known != nullptr) known->ledger.on_reclaimed(event, under_way);
 }
 
 void Trace::on(const RssBegin& event) {
-  if (!totals_.info.records_rss()) return;
-  process(event.stamp.pid);
-  rss_.on_begin(event);
+  if (totals_.info.records_rss()) process(event.stamp.pid).rss.on_begin(event);
 }
 
 void Trace::on(const RssChanges& event) {
   // Asked for just when it ended, what it says can stand behind its end.
-  if (!totals_.info.records_rss() || !live_.contains(event.stamp.pid)) return;
-  rss_.on_changes(event);
+  Process* const known = find(event.stamp.pid);
+  if (totals_.info.records_rss() && known != nullptr) give_out(known->rss.on_changes(event, rss_after_loss_));
 }
 
-void Trace::on_rss(RssRow row) {
-  row.ts_ns = utc_ns(row.mono_ns);
-  sink_.on_rss(row);
+void Trace::give_out(std::optional<RssRow> row) {
+  if (!row) return;
+  row->ts_ns = utc_ns(row->mono_ns);
+  sink_.on_rss(*row);
 }
-
-void Trace::on_rss_totals(std::uint32_t pid, const RssTotals& totals) { process(pid).rss.add(totals); }
 
 void Trace::on(const Pages& event) {
   if (!event.on_demand) {
@@ -169,10 +189,12 @@ void Trace::on(const Pages& event) {
     return;
   }
   const AddressRange chunk{event.chunk_addr, event.chunk_addr + kChunkBytes};
-  ledger_.on_look(event, calls_.under_way(event.stamp.pid, chunk));
+  if (Process* const known = find(event.stamp.pid)) {
+    known->ledger.on_look(event, calls_.under_way(event.stamp.pid, chunk));
+  }
 }
 
-void Trace::on(const Reclaim& event) { ledger_.on_reclaim(event); }
+void Trace::on(const Reclaim& event) { releases_.reclaims.add(event); }
 void Trace::on(const Stack& event) { stacks_.add(event); }
 
 void Trace::on(const Frames& event) {
@@ -180,89 +202,82 @@ void Trace::on(const Frames& event) {
   held_.give_out_settled();
 }
 
-void Trace::on_memory_gone(std::uint32_t pid, std::uint64_t mono_ns) {
+std::size_t Trace::end(std::uint32_t pid, std::uint64_t mono_ns, End how) {
   // Of an exec the other threads ended in it, whatever they were doing.
   add_calls(calls_.on_process_gone(pid));
-  ledger_.on_process_gone(pid, mono_ns);
-  rss_.on_memory_gone(pid, mono_ns);
-  group_sums_.forget(pid);
-  gc_started_.erase(pid);
+  Process& ending = process(pid);
+  const std::size_t index = ending.index;
+  if (how == End::kGone) {
+    ending.ledger.end(mono_ns);
+  } else {
+    ending.ledger.end_as_pending(mono_ns);
+  }
+  ending.ledger.end_returns();
+  if (how == End::kGone) give_out(ending.rss.on_memory_gone(mono_ns, rss_after_loss_));
+  ending.add_to(totals_.processes[index]);
+  processes_.erase(pid);
+  return index;
 }
 
-void Trace::on_process_gone(std::uint32_t pid) {
-  const auto found = live_.find(pid);
-  if (found == live_.end()) return;
-  ProcessTotals& totals = totals_.processes[found->second];
+void Trace::mark_ended(ProcessTotals& totals) const {
   if (follows_pages()) totals.pending_bytes = 0;
   totals.ended = true;
-  live_.erase(found);
 }
 
 void Trace::on(const Fork& event) {
-  const auto found = live_.find(event.child_pid);
+  const Process* const known = find(event.child_pid);
   // A process of a watched group may have been looked at before its own fork stands in
   // the stream. If the pid was another's before, that one's end was lost.
   const bool known_already =
-      found != live_.end() && same_start(totals_.processes[found->second].start_ts_ns, utc_ns(event.stamp.mono_ns));
-  if (found != live_.end() && !known_already) {
-    on_memory_gone(event.child_pid, event.stamp.mono_ns);
-    on_process_gone(event.child_pid);
+      known != nullptr && same_start(totals_.processes[known->index].start_ts_ns, utc_ns(event.stamp.mono_ns));
+  if (known != nullptr && !known_already) {
+    mark_ended(totals_.processes[end(event.child_pid, event.stamp.mono_ns, End::kGone)]);
   }
   if (event.followed) process(event.child_pid);
 }
 
-std::uint64_t Trace::on_memory_left(std::uint32_t pid, std::uint64_t mono_ns) {
-  add_calls(calls_.on_process_gone(pid));
-  const std::uint64_t pending_bytes = ledger_.pending_bytes(pid);
-  ledger_.on_process_left(pid, mono_ns);
-  rss_.on_memory_left(pid);
-  group_sums_.forget(pid);
-  gc_started_.erase(pid);
-  return pending_bytes;
-}
-
 void Trace::on(const Join& event) {
   // Its pid is another's, or its own again, and what became of it meanwhile was lost.
-  if (live_.contains(event.stamp.pid)) {
-    on_memory_left(event.stamp.pid, event.stamp.mono_ns);
-    live_.erase(event.stamp.pid);
-  }
-  ProcessTotals& totals = process(event.stamp.pid);
-  totals.comm = comm_text(event.comm);
+  if (find(event.stamp.pid) != nullptr) end(event.stamp.pid, event.stamp.mono_ns, End::kLeft);
+  const std::size_t index = process(event.stamp.pid).index;
+  totals_.processes[index].comm = comm_text(event.comm);
   if (event.why == MemberWhy::kForked || event.why == MemberWhy::kMoved) {
-    add_marker(event.stamp, CallKind::kGroupJoin, event.comm, event.cgroup_id, std::nullopt);
+    add_marker(event.stamp, CallKind::kGroupJoin, event.comm, event.cgroup_id, std::nullopt, index);
   } else if (event.why == MemberWhy::kExeced) {
-    add_marker(event.stamp, CallKind::kExec, event.comm, event.cgroup_id, std::nullopt);
+    add_marker(event.stamp, CallKind::kExec, event.comm, event.cgroup_id, std::nullopt, index);
   }
 }
 
 void Trace::on(const Leave& event) {
-  const std::uint64_t pending_bytes = on_memory_left(event.stamp.pid, event.stamp.mono_ns);
-  ProcessTotals& totals = process(event.stamp.pid);
+  const std::uint64_t pending_bytes = process(event.stamp.pid).ledger.pending_bytes();
+  const std::size_t index = end(event.stamp.pid, event.stamp.mono_ns, End::kLeft);
+  ProcessTotals& totals = totals_.processes[index];
   if (follows_pages()) totals.pending_bytes = pending_bytes;
   totals.left_group = true;
-  add_marker(event.stamp, CallKind::kGroupLeave, event.comm, event.cgroup_id, std::nullopt);
-  live_.erase(event.stamp.pid);
+  add_marker(event.stamp, CallKind::kGroupLeave, event.comm, event.cgroup_id, std::nullopt, index);
 }
 
 void Trace::on(const GcMark& event) {
   const Stamp& stamp = event.stamp;
+  Process& process = this->process(stamp.pid);
   if (event.is_start) {
-    const auto [started, is_first] = gc_started_.try_emplace(stamp.pid, stamp);
-    const bool again = !is_first && started->second.tid == stamp.tid && started->second.lost == stamp.lost;
+    const std::optional<Stamp>& started = process.gc_started;
+    const bool again = started && started->tid == stamp.tid && started->lost == stamp.lost;
     if (again) return;  // an entry that ran twice: see bpf/records.h
-    started->second = stamp;
+    process.gc_started = stamp;
   } else {
-    gc_started_.erase(stamp.pid);
-    ++process(stamp.pid).gc_cycles;
+    process.gc_started.reset();
+    ++totals_.processes[process.index].gc_cycles;
   }
   const auto ret = event.trigger ? std::optional(static_cast<std::int64_t>(*event.trigger)) : std::nullopt;
-  add_marker(stamp, event.is_start ? CallKind::kGcStart : CallKind::kGcEnd, event.comm, event.cgroup_id, ret);
+  add_marker(stamp, event.is_start ? CallKind::kGcStart : CallKind::kGcEnd, event.comm, event.cgroup_id, ret,
+             process.index);
 }
 
 void Trace::on(const Exec& event) {
-  on_memory_gone(event.stamp.pid, event.stamp.mono_ns);
-  ProcessTotals& totals = process(event.stamp.pid);
+  const std::size_t index = end(event.stamp.pid, event.stamp.mono_ns, End::kGone);
+  processes_.try_emplace(event.stamp.pid, event.stamp.pid, index, releases_);
+  ProcessTotals& totals = totals_.processes[index];
   totals.comm = comm_text(event.comm);
   // What was known of it until now was another program's; it may end before anybody
   // has looked at it again.
@@ -276,22 +291,22 @@ void Trace::on(const Exec& event) {
   totals.last_sample.reset();
   totals.largest_rss_bytes.reset();
   totals.lazyfree_at_start_bytes.reset();
-  add_marker(event.stamp, CallKind::kExec, event.comm, event.cgroup_id, std::nullopt);
+  add_marker(event.stamp, CallKind::kExec, event.comm, event.cgroup_id, std::nullopt, index);
 }
 
 void Trace::on(const Exit& event) {
-  on_memory_gone(event.stamp.pid, event.stamp.mono_ns);
-  process(event.stamp.pid).wait_status = event.wait_status;
-  add_marker(event.stamp, CallKind::kExit, event.comm, event.cgroup_id, event.wait_status);
-  on_process_gone(event.stamp.pid);
+  const std::size_t index = end(event.stamp.pid, event.stamp.mono_ns, End::kGone);
+  totals_.processes[index].wait_status = event.wait_status;
+  add_marker(event.stamp, CallKind::kExit, event.comm, event.cgroup_id, event.wait_status, index);
+  mark_ended(totals_.processes[index]);
 }
 
 void Trace::on(const RunInfo& event) {
   totals_.info = event;
   totals_.has_info = true;
-  if (event.records_refaults()) ledger_.record_returns();
+  if (event.records_refaults()) releases_.follows_returns = true;
   const auto moments = event.capabilities.find("reclaim_moments");
-  if (moments != event.capabilities.end() && moments->second == "yes") ledger_.record_moments();
+  if (moments != event.capabilities.end() && moments->second == "yes") releases_.has_moments = true;
   utc_minus_mono_ns_ = static_cast<std::int64_t>(event.started_utc_ns - event.started_mono_ns);
 }
 
@@ -300,17 +315,16 @@ void Trace::on(const ClockAnchor& event) { utc_minus_mono_ns_ = event.utc_minus_
 // The end of the one that had this pid was lost: it was last looked at before this one
 // was there.
 bool Trace::is_later_process(const ProcessInfo& event) const {
-  const auto found = live_.find(event.stamp.pid);
-  if (found == live_.end() || event.start_utc_ns == 0) return false;
-  const ProcessTotals& known = totals_.processes[found->second];
+  const Process* const process = find(event.stamp.pid);
+  if (process == nullptr || event.start_utc_ns == 0) return false;
+  const ProcessTotals& known = totals_.processes[process->index];
   return known.last_sample && !same_start(known.start_ts_ns, event.start_utc_ns) &&
          utc_ns(known.last_sample->stamp.mono_ns) < event.start_utc_ns;
 }
 
 void Trace::on(const ProcessInfo& event) {
   if (is_later_process(event)) {
-    on_memory_gone(event.stamp.pid, event.stamp.mono_ns);
-    on_process_gone(event.stamp.pid);
+    mark_ended(totals_.processes[end(event.stamp.pid, event.stamp.mono_ns, End::kGone)]);
   }
   // It runs a Go program now.
   const auto left_out = left_out_.find(event.stamp.pid);
@@ -318,7 +332,7 @@ void Trace::on(const ProcessInfo& event) {
     left_out_.erase(left_out);
     --group().left_out;
   }
-  ProcessTotals& totals = process(event.stamp.pid);
+  ProcessTotals& totals = this->totals(event.stamp.pid);
   totals.start_ts_ns = event.start_utc_ns;
   totals.comm = event.comm;
   totals.exe = event.exe;
@@ -336,10 +350,10 @@ bool Trace::follows_pages() const {
 }
 
 void Trace::on(const Sample& event) {
-  const auto found = live_.find(event.stamp.pid);
+  Process* const process = find(event.stamp.pid);
   // It ended while it was being looked at: its pid may be somebody else's by now.
-  if (found == live_.end()) return;
-  ProcessTotals& totals = totals_.processes[found->second];
+  if (process == nullptr) return;
+  ProcessTotals& totals = totals_.processes[process->index];
   if (!totals.first_sample) {
     totals.first_sample = event;
     totals.lazyfree_at_start_bytes = event.lazyfree_bytes;
@@ -357,16 +371,24 @@ void Trace::on(const Sample& event) {
     totals.books_dropped_why = event.go_dropped;
   }
   if (event.rss_bytes) totals.largest_rss_bytes = std::max(totals.largest_rss_bytes.value_or(0), *event.rss_bytes);
-  const SampleRow row{
-      .ts_ns = utc_ns(event.stamp.mono_ns),
-      .mono_ns = event.stamp.mono_ns,
-      .pid = event.stamp.pid,
-      .comm = comm_from(totals.comm),
-      .pending_bytes = follows_pages() ? std::optional(ledger_.pending_bytes(event.stamp.pid)) : std::nullopt,
-      .sample = event};
-  if (totals_.group && !totals.outside_group) group_sums_.add(row);
+  const SampleRow row{.ts_ns = utc_ns(event.stamp.mono_ns),
+                      .mono_ns = event.stamp.mono_ns,
+                      .pid = event.stamp.pid,
+                      .comm = comm_from(totals.comm),
+                      .pending_bytes = follows_pages() ? std::optional(process->ledger.pending_bytes()) : std::nullopt,
+                      .sample = event};
+  if (totals_.group && !totals.outside_group) process->in_group = group_part(row);
   sink_.on_sample(row);
-  ledger_.settle(event.stamp.mono_ns);
+  for (auto& [pid, each] : processes_) each.ledger.settle(event.stamp.mono_ns);
+}
+
+SampleRow Trace::take_group_sum() {
+  std::optional<SampleRow> sum;
+  for (auto& [pid, process] : processes_) {
+    if (process.in_group) add_to_group(sum, *process.in_group);
+    process.in_group.reset();
+  }
+  return sum.value_or(SampleRow{});
 }
 
 GroupTotals& Trace::group() {
@@ -383,7 +405,7 @@ void Trace::on(const GroupInfo& event) {
 
 void Trace::on(const GroupSample& event) {
   GroupTotals& totals = group();
-  SampleRow row = group_sums_.take();
+  SampleRow row = take_group_sum();
   row.mono_ns = event.stamp.mono_ns;
   row.ts_ns = utc_ns(row.mono_ns);
   row.sample.group = event.charge;
@@ -414,7 +436,7 @@ void Trace::on(const LeftOut& event) {
 }
 
 void Trace::on(const Loss& event) {
-  if (can_hide_rss_changes(event.cause)) rss_.on_loss();
+  if (can_hide_rss_changes(event.cause)) rss_after_loss_ = true;
   totals_.lost[event.cause] += event.count;
 }
 void Trace::on(const CommandEnd& event) { totals_.command_end = event; }
@@ -426,14 +448,19 @@ void Trace::on(const RunEnd& event) {
 
 void Trace::finish() {
   add_calls(calls_.on_trace_end());
-  for (const auto& [pid, index] : live_) {
-    if (follows_pages()) totals_.processes[index].pending_bytes = ledger_.pending_bytes(pid);
+  const std::uint64_t end_ns = std::max(last_mono_ns_, totals_.end ? totals_.end->ended_mono_ns : 0);
+  for (auto& [pid, process] : processes_) {
+    if (follows_pages()) totals_.processes[process.index].pending_bytes = process.ledger.pending_bytes();
+    process.ledger.end_as_pending(end_ns);
   }
-  ledger_.finish(std::max(last_mono_ns_, totals_.end ? totals_.end->ended_mono_ns : 0));
-  rss_.finish();
-  if (ledger_.not_conserved() != 0) totals_.lost["ledger_not_conserved"] += ledger_.not_conserved();
-  if (ledger_.moments_dropped() != 0) totals_.lost["moments_unmatched"] += ledger_.moments_dropped();
-  if (ledger_.refaults_dropped() != 0) totals_.lost["refaults_unmatched"] += ledger_.refaults_dropped();
+  for (auto& [pid, process] : processes_) {
+    process.ledger.end_returns();
+    process.add_to(totals_.processes[process.index]);
+  }
+  processes_.clear();
+  if (releases_.not_conserved != 0) totals_.lost["ledger_not_conserved"] += releases_.not_conserved;
+  if (releases_.moments_dropped != 0) totals_.lost["moments_unmatched"] += releases_.moments_dropped;
+  if (releases_.refaults_dropped != 0) totals_.lost["refaults_unmatched"] += releases_.refaults_dropped;
   held_.finish();
   stacks_.finish();
   for (ProcessTotals& totals : totals_.processes) totals.go_side.finish();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The model of one trace: events in, rows and totals out.
 //
-//   Event -> apply() -> call assembler -> ledger, stack table -> held rows -> totals, RowSink
+//   Event -> apply() -> call assembler -> Process (ledger), stack table -> held rows -> totals, RowSink
 //
 // Pure: no I/O, no clock, no log. Whatever it knows arrived as an event, so that a
 // recording gives the same rows as the live trace did. Fed with anything in any
@@ -9,26 +9,28 @@
 #pragma once
 
 #include <cstdint>
-#include <string>
+#include <map>
+#include <optional>
 #include <unordered_map>
+#include <vector>
 
 #include "model/call_assembler.h"
 #include "model/event.h"
 #include "model/event_sink.h"
 #include "model/group_counters.h"
-#include "model/group_sums.h"
 #include "model/held_rows.h"
 #include "model/ledger.h"
+#include "model/process.h"
+#include "model/releases.h"
 #include "model/rows.h"
-#include "model/rss_ledger.h"
 #include "model/stack_table.h"
 #include "model/totals.h"
 
 namespace madvtrace {
 
-class Trace : public EventSink, private Ledger::Sink, private HeldRows::Sink, private RssLedger::Sink {
+class Trace : public EventSink, private ReleaseSink, private HeldRows::Sink {
  public:
-  explicit Trace(RowSink& sink) : sink_(sink), stacks_(sink), ledger_(*this), rss_(*this), held_(*this) {}
+  explicit Trace(RowSink& sink) : sink_(sink), stacks_(sink), releases_{.sink = *this}, held_(*this) {}
 
   void apply(const Event& event);
   void on_event(const Event& event) override { apply(event); }
@@ -37,8 +39,12 @@ class Trace : public EventSink, private Ledger::Sink, private HeldRows::Sink, pr
   void finish();
 
   const RunTotals& totals() const { return totals_; }
-  // Where released pages are still in RSS, for whoever can go and look.
-  const Ledger& ledger() const { return ledger_; }
+  // Pages that a process released and that are still in RSS, as far as is known.
+  std::uint64_t pending_bytes(std::uint32_t pid) const;
+  // For whoever can go and look: the chunks with such pages, and those with pages that have
+  // left and may have come back.
+  std::vector<std::uint64_t> watched_chunks(std::uint32_t pid) const;
+  std::vector<std::uint64_t> left_chunks(std::uint32_t pid) const;
 
  private:
   void on(const ReleaseBegin& event);
@@ -71,37 +77,39 @@ class Trace : public EventSink, private Ledger::Sink, private HeldRows::Sink, pr
   void on(const LeftOut& event);
 
   void on_release(ReleaseRow row, const RowOrigin& origin) override;
-  void on_delays(std::uint32_t pid, const DelaysByKind& delays, double overhang_byte_seconds) override;
-  void on_returns(std::uint32_t pid, const ReturnTotals& totals) override;
-  void on_rss(RssRow row) override;
-  void on_rss_totals(std::uint32_t pid, const RssTotals& totals) override;
   void give_out(const CallRow& row, std::size_t process) override;
   void give_out(const ReleaseRow& row) override;
   void notice(const Stamp& stamp);
   bool follows_pages() const;
   void add_calls(CallAssembler::Completed completed);
-  void on_memory_gone(std::uint32_t pid, std::uint64_t mono_ns);  // by exit or exec
-  void on_process_gone(std::uint32_t pid);                        // whose memory is gone already
-  // What becomes of it from here on, nobody will know: what is pending then, in bytes.
-  std::uint64_t on_memory_left(std::uint32_t pid, std::uint64_t mono_ns);
+  void give_out(std::optional<RssRow> row);
+  Process* find(std::uint32_t pid);  // null if nothing is known of it
+  const Process* find(std::uint32_t pid) const;
+  Process& process(std::uint32_t pid);  // which is new if it was not known
+  ProcessTotals& totals(std::uint32_t pid) { return totals_.processes[process(pid).index]; }
+  // How the address space of a process comes to its end.
+  enum class End {
+    kGone,  // by exit or exec
+    kLeft   // what becomes of it from here on, nobody will know
+  };
+  // What was known of the process is in its totals then, whose index this returns.
+  std::size_t end(std::uint32_t pid, std::uint64_t mono_ns, End how);
+  void mark_ended(ProcessTotals& totals) const;
+  SampleRow take_group_sum();
   bool is_later_process(const ProcessInfo& event) const;
   GroupTotals& group();
   void add_marker(const Stamp& stamp, CallKind kind, const Comm& comm, std::uint64_t cgroup_id,
-                  std::optional<std::int64_t> ret);
+                  std::optional<std::int64_t> ret, std::size_t process);
   std::uint64_t utc_ns(std::uint64_t mono_ns) const;
-  std::size_t process_index(std::uint32_t pid);
-  ProcessTotals& process(std::uint32_t pid) { return totals_.processes[process_index(pid)]; }
 
   RowSink& sink_;
   CallAssembler calls_;
   StackTable stacks_;
-  Ledger ledger_;
-  RssLedger rss_;
+  ReleaseContext releases_;
   HeldRows held_;
   RunTotals totals_;
-  std::unordered_map<std::uint32_t, std::size_t> live_;  // pid -> index in totals_.processes
-  std::unordered_map<std::uint32_t, Stamp> gc_started_;  // pid -> of the collection under way
-  GroupSums group_sums_;
+  std::map<std::uint32_t, Process> processes_;  // by pid
+  bool rss_after_loss_ = false;                 // a record of a change of RSS may be missing
   GroupCounters group_counters_;
   std::unordered_map<std::uint32_t, std::uint64_t> left_out_;  // pid -> start, UTC; 0: not known
   std::int64_t utc_minus_mono_ns_ = 0;
