@@ -48,7 +48,7 @@ GoProgram GoRuntimes::look_at(std::uint32_t pid, const Program& program, Target&
   if (!program.go) return go;
   const GoModule& module = *program.go;
   go.is_go = true;
-  go.build_id = module->build.build_id;
+  go.build_id = program.go->build.build_id;
   if (const auto environment = read_environ(proc_, static_cast<pid_t>(pid)))
     go.godebug = environment->find("GODEBUG").value_or("");
   if (module.build.version) {
