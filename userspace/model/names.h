@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <string_view>
 
@@ -16,33 +15,11 @@ std::string_view quality_name(Quality quality);
 std::string_view fate_name(Fate fate);
 std::string_view reclaimer_name(Reclaimer reclaimer);
 std::string_view rss_cause_name(RssCause cause);
-CallKind call_kind(Syscall syscall);
 
 // "MADV_DONTNEED"; the bare number for an advice that this version does not know.
 std::string advice_name(std::int32_t advice);
 
 // A program's name up to its NUL, its bytes as they are. Points into `comm`.
 std::string_view comm_text(const Comm& comm);
-
-// Whether a system call's answer is an error number (include/linux/err.h, IS_ERR_VALUE).
-bool is_errno(std::int64_t ret);
-
-// MADV_DONTNEED or MADV_FREE: what Go's runtime gives memory of its heap back with.
-bool gives_back(std::optional<std::int32_t> advice);
-
-// After these the same address can be touched again, and the page comes back; as
-// can_come_back() of the kernel side.
-bool can_come_back(std::optional<std::int32_t> advice);
-
-// The values that the model itself looks at (uapi/asm-generic/mman-common.h).
-inline constexpr std::int32_t kMadvDontneed = 4;
-inline constexpr std::int32_t kMadvFree = 8;
-inline constexpr std::int32_t kMadvRemove = 9;
-inline constexpr std::int32_t kMadvPageout = 21;
-inline constexpr std::int32_t kMadvPopulateRead = 22;
-inline constexpr std::int32_t kMadvPopulateWrite = 23;
-inline constexpr std::int32_t kMadvDontneedLocked = 24;
-inline constexpr std::int32_t kMadvCollapse = 25;
-inline constexpr std::int32_t kMadvGuardInstall = 102;
 
 }  // namespace madvtrace

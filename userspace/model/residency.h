@@ -29,6 +29,12 @@ struct Residency {
 // Sums the walks of a call's ranges; what one of them does not know, the sum does not.
 Walk operator+(const Walk& left, const Walk& right);
 
+// Whether a system call's answer is an error number (include/linux/err.h, IS_ERR_VALUE).
+constexpr bool is_errno(std::int64_t ret) {
+  constexpr std::int64_t kLargestErrno = 4095;
+  return ret < 0 && ret >= -kLargestErrno;
+}
+
 bool call_failed(const CallFields& call, std::int64_t ret);
 
 // The advice of a madvise or process_madvise.

@@ -42,7 +42,7 @@ struct ReturnTotals {
   Part returned;
   std::uint64_t collapsed_bytes = 0;            // of them, by khugepaged
   std::array<Part, kWithinNs.size()> within{};  // of them, so soon after the release
-  Delays delays;                                // of them all, as Fate::kFreed
+  DelayCurve delays;                            // of them all
 
   void add(const ReturnTotals& other);
 };
