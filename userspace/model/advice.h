@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The advice of madvise() and process_madvise(), as far as the model has to know what it
-// does (uapi/asm-generic/mman-common.h). The names of all of them are in names.h.
+// These are the advices of madvise() and process_madvise() of which the model has to know
+// what they do (uapi/asm-generic/mman-common.h). The names of all of them are in names.h.
 #pragma once
 
 #include <cstdint>

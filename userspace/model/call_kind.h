@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a row of events.csv is about: a system call, or a marker. The system calls stand in
+// CallKind is what a row of events.csv is about: a call, or a marker. The calls stand in
 // the order of enum wire_syscall (bpf/records.h).
 #pragma once
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// How long released bytes stayed in RSS: distributions weighted by bytes, in which
+// Delays says how long released bytes stayed in RSS: distributions weighted by bytes, in which
 // `pending` is right-censored and a page that was rewritten, released again, unmapped
 // or lost with its process had a competing fate. So "90% after 4 s" never hides bytes
 // that did not go.
@@ -20,7 +20,7 @@ namespace madvtrace {
 
 using ReleaseKind = std::pair<CallKind, std::optional<std::int32_t>>;
 
-// Of bytes of anything, each with one of three outcomes.
+// A curve is of bytes of anything, each of which has one of three outcomes.
 class DelayCurve {
  public:
   enum class Outcome : std::uint8_t {
@@ -46,7 +46,7 @@ class DelayCurve {
   Bytes bytes_{};
 };
 
-// Of released bytes, by their fate in stage `leave`. Those that the kernel took, in the call
+// These are of released bytes, by fate in stage `leave`. Those that the kernel took, in the call
 // (freed) or later (reclaimed), have left.
 class Delays {
  public:

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The first stage of a release: how long memory lay idle in the Go heap before the
-// runtime gave it back, from the runtime's books and from its calls.
+// GoSide follows the first stage of a release: it says how long memory lay idle in the Go
+// heap before the runtime gave it back, from the runtime's books and from its calls.
 //
 // A sample says how much is idle and not released; between two samples the calls say how
 // much was given back. What is more idle than that explains has become idle meanwhile,
@@ -9,7 +9,7 @@
 // first, so it is of quality `sampled`. The sum over time, and so the mean, does not
 // depend on that. What was idle at the first sample counts from then on: at least so long.
 //
-// Pure. Memory: 16 bytes a sample, at most kPiles of them.
+// It is pure, and takes 16 bytes a sample, for at most kPiles of them.
 #pragma once
 
 #include <cstddef>

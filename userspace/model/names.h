@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The names that numbers have in the output: the kernel's own.
+// These functions give the names that numbers have in the output, which are the kernel's own.
 #pragma once
 
 #include <cstdint>
@@ -16,10 +16,10 @@ std::string_view fate_name(Fate fate);
 std::string_view reclaimer_name(Reclaimer reclaimer);
 std::string_view rss_cause_name(RssCause cause);
 
-// "MADV_DONTNEED"; the bare number for an advice that this version does not know.
+// Gives "MADV_DONTNEED"; for an advice that this version does not know, the bare number.
 std::string advice_name(std::int32_t advice);
 
-// A program's name up to its NUL, its bytes as they are. Points into `comm`.
+// Gives a program's name up to its NUL, its bytes as they are. It points into `comm`.
 std::string_view comm_text(const Comm& comm);
 
 }  // namespace madvtrace

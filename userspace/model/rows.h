@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the model gives out: the rows of the output tables, with the columns of
+// These are what the model gives out: the rows of the output tables, with the columns of
 // docs/csv-schema.md. An empty optional is "unknown" and never stands for zero.
 #pragma once
 
@@ -14,7 +14,7 @@
 
 namespace madvtrace {
 
-// How well a number is known. Never labelled better than it is.
+// Quality says how well a number is known; it never says better than it is.
 enum class Quality : std::uint8_t {
   kExact,
   kBounded,   // a bound or an interval; or something else happened in the range meanwhile
