@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/bench/heap_stream.h"
 
-#include "model/names.h"
+#include "model/advice.h"
 #include "model/page_table.h"
 
 namespace madvtrace::bench {
@@ -34,7 +34,7 @@ std::uint64_t HeapStream::release(const std::function<void(const Event&)>& sink)
   now_ns_ += 20'000;
   const std::uint64_t address = kBase + at_;
   const Stamp stamp{.mono_ns = now_ns_, .pid = kPid, .tid = kPid};
-  CallFields call{.syscall = Syscall::kMadvise, .begin_ns = now_ns_, .stack_key = kStack};
+  CallFields call{.kind = CallKind::kMadvise, .begin_ns = now_ns_, .stack_key = kStack};
   call.args = {address, kReleaseBytes, static_cast<std::uint64_t>(kMadvFree), 0, 0, 0};
   sink(ReleaseBegin{.stamp = stamp,
                     .call = call,

@@ -4,7 +4,7 @@
 #include <optional>
 #include <string>
 
-#include "model/names.h"
+#include "model/advice.h"
 
 namespace madvtrace::test {
 namespace {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/golden/verdict_cases.h"
 
-#include "model/names.h"
+#include "model/advice.h"
 
 namespace madvtrace::test {
 namespace {

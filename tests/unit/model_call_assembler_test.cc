@@ -20,13 +20,13 @@ Walk walk(std::uint64_t pages) { return {.resident_pages = pages, .done = true};
 
 ReleaseBegin begin(Thread thread, std::uint64_t at_ns, AddressRange range, std::uint64_t pages = 1) {
   return {.stamp = {.mono_ns = at_ns, .pid = thread.pid, .tid = thread.tid},
-          .call = {.syscall = Syscall::kMadvise, .args = {range.begin, range.bytes(), kDontneed}, .begin_ns = at_ns},
+          .call = {.kind = CallKind::kMadvise, .args = {range.begin, range.bytes(), kDontneed}, .begin_ns = at_ns},
           .range = range,
           .walk = walk(pages)};
 }
 ReleaseBegin begin_of_ranges(Thread thread, std::uint64_t at_ns, AddressRange range, std::uint64_t pages) {
   ReleaseBegin event = begin(thread, at_ns, range, pages);
-  event.call.syscall = Syscall::kProcessMadvise;
+  event.call.kind = CallKind::kProcessMadvise;
   event.call.args = {5, 0x7fff0000, 3, kDontneed, 0, 0};
   return event;
 }
@@ -41,7 +41,7 @@ ReleaseEnd end(Thread thread, std::uint64_t begin_ns, std::uint64_t at_ns, std::
 }
 PlainCall plain(Thread thread, std::uint64_t begin_ns, std::uint64_t at_ns) {
   return {.stamp = {.mono_ns = at_ns, .pid = thread.pid, .tid = thread.tid},
-          .call = {.syscall = Syscall::kMmap, .args = {0, 0x2000, 3, 0x22, 0, 0}, .begin_ns = begin_ns},
+          .call = {.kind = CallKind::kMmap, .args = {0, 0x2000, 3, 0x22, 0, 0}, .begin_ns = begin_ns},
           .ret = 0x7f0000000000};
 }
 
@@ -83,7 +83,7 @@ TEST(CallAssembler, ARowShowsTheArgumentsNotTheRange) {
 TEST(CallAssembler, BrkShowsWhatItGaveBack) {
   CallAssembler calls;
   ReleaseBegin event = begin({}, 100, {0x5000, 0x8000});
-  event.call.syscall = Syscall::kBrk;
+  event.call.kind = CallKind::kBrk;
   event.call.args = {0x4ff0, 0, 0, 0, 0, 0};
   calls.on_begin(event);
   CallRow row = calls.on_end(end({}, 100, 150, 0x4ff0)).at(0).row;
@@ -91,7 +91,7 @@ TEST(CallAssembler, BrkShowsWhatItGaveBack) {
   EXPECT_EQ(row.len_bytes, 0x3000U);
   EXPECT_EQ(row.advice, std::nullopt);
   PlainCall growing = plain({}, 200, 250);
-  growing.call.syscall = Syscall::kBrk;
+  growing.call.kind = CallKind::kBrk;
   growing.call.args = {0x9000, 0, 0, 0, 0, 0};
   row = calls.on_plain(growing).at(0).row;
   EXPECT_EQ(row.addr, 0x9000U);
@@ -262,7 +262,7 @@ TEST(CallAssembler, ACallWithoutFurtherRangesLosesNoneOfThem) {
 TEST(CallAssembler, AProcessMadviseWithoutARangeHasNoAddress) {
   CallAssembler calls;
   PlainCall remote = plain({}, 100, 110);
-  remote.call.syscall = Syscall::kProcessMadvise;
+  remote.call.kind = CallKind::kProcessMadvise;
   remote.call.remote = true;
   const CallRow row = calls.on_plain(remote).at(0).row;
   EXPECT_EQ(row.addr, std::nullopt);

@@ -21,13 +21,13 @@ TEST(GoSide, WorkedByHand) {
   side.on_sample(4 * kSecond, 30);
   side.finish();
   EXPECT_TRUE(side.known());
-  EXPECT_EQ(side.delays().bytes(Fate::kFreed), 60U);
-  EXPECT_EQ(side.delays().bytes(Fate::kRewritten), 10U);
-  EXPECT_EQ(side.delays().bytes(Fate::kPending), 30U);
+  EXPECT_EQ(side.released_bytes(), 60U);
+  EXPECT_EQ(side.reused_bytes(), 10U);
+  EXPECT_EQ(side.idle_bytes(), 30U);
   // 50 + 100 + 70 + 35 byte seconds.
   EXPECT_DOUBLE_EQ(side.idle_byte_seconds(), 255.0);
   // They became idle after second 0 and were given back before second 3.
-  const auto half = side.delays().left_after_ns(0.5);
+  const auto half = side.released_after_ns(0.5);
   ASSERT_TRUE(half);
   EXPECT_GE(*half, 3 * kSecond);
   EXPECT_LT(*half, 3 * kSecond + kSecond / 4);
@@ -40,9 +40,9 @@ TEST(GoSide, WhatComesAndGoesBetweenTwoSamplesIsSeen) {
   side.on_released(200);
   side.on_sample(kSecond, 50);
   side.finish();
-  EXPECT_EQ(side.delays().bytes(Fate::kFreed), 200U);
-  EXPECT_EQ(side.delays().bytes(Fate::kRewritten), 0U);
-  EXPECT_EQ(side.delays().bytes(Fate::kPending), 50U);
+  EXPECT_EQ(side.released_bytes(), 200U);
+  EXPECT_EQ(side.reused_bytes(), 0U);
+  EXPECT_EQ(side.idle_bytes(), 50U);
 }
 
 TEST(GoSide, BytesAreConserved) {
@@ -60,8 +60,8 @@ TEST(GoSide, BytesAreConserved) {
     side.on_sample(i * kSecond, idle);
   }
   side.finish();
-  EXPECT_EQ(side.delays().bytes(Fate::kFreed), released);
-  EXPECT_EQ(side.delays().bytes(Fate::kPending), idle);
+  EXPECT_EQ(side.released_bytes(), released);
+  EXPECT_EQ(side.idle_bytes(), idle);
 }
 
 TEST(GoSide, TimesThatGoBackDoNoHarm) {

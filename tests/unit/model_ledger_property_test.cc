@@ -9,7 +9,7 @@
 #include <set>
 #include <vector>
 
-#include "model/names.h"
+#include "model/advice.h"
 #include "model/trace.h"
 #include "tests/support/no_rows.h"
 
@@ -170,7 +170,7 @@ class World {
 
   void release(Range range, std::optional<std::int32_t> advice) {
     const std::uint64_t begin_ns = now_ns_;
-    CallFields call{.syscall = advice ? Syscall::kMadvise : Syscall::kMunmap, .begin_ns = begin_ns};
+    CallFields call{.kind = advice ? CallKind::kMadvise : CallKind::kMunmap, .begin_ns = begin_ns};
     call.args[0] = kBase + range.first * kPageBytes;
     call.args[1] = (range.end - range.first) * kPageBytes;
     call.args[2] = static_cast<std::uint64_t>(advice.value_or(0));
@@ -282,7 +282,7 @@ TEST(LedgerLooks, SayNothingOfPagesThatACallIsChanging) {
   Trace trace(rows);
   const auto at = [](std::uint64_t ms) { return Stamp{.mono_ns = ms * 1'000'000, .pid = kPid, .tid = kPid}; };
   const auto begin = [&](std::uint64_t ms, std::int32_t advice) {
-    CallFields call{.syscall = Syscall::kMadvise, .begin_ns = at(ms).mono_ns};
+    CallFields call{.kind = CallKind::kMadvise, .begin_ns = at(ms).mono_ns};
     call.args = {kBase, kChunkBytes, static_cast<std::uint64_t>(advice), 0, 0, 0};
     trace.apply(ReleaseBegin{.stamp = at(ms),
                              .call = call,

@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "model/names.h"
+#include "model/advice.h"
 #include "model/residency.h"
 
 namespace madvtrace {
@@ -15,11 +15,9 @@ constexpr std::int64_t kPage = 4096;
 constexpr std::int64_t kEnomem = -12;
 constexpr std::int64_t kEinval = -22;
 
-CallFields call_of(Syscall syscall, std::array<std::uint64_t, 6> args = {}) {
-  return {.syscall = syscall, .args = args};
-}
+CallFields call_of(CallKind kind, std::array<std::uint64_t, 6> args = {}) { return {.kind = kind, .args = args}; }
 CallFields madvise(std::int32_t advice) {
-  return call_of(Syscall::kMadvise, {0x1000, 0x10000, static_cast<std::uint64_t>(advice)});
+  return call_of(CallKind::kMadvise, {0x1000, 0x10000, static_cast<std::uint64_t>(advice)});
 }
 Walk walk(std::uint64_t resident, std::uint64_t clean = 0, std::uint64_t swap = 0) {
   return {.resident_pages = resident, .clean_pages = clean, .swap_pages = swap, .done = true};
@@ -34,8 +32,8 @@ Residency release(const CallFields& call, std::int64_t ret, const Walk& before, 
 TEST(Residency, OfASuccessfulReleaseNothingStays) {
   for (const CallFields& call :
        {madvise(kMadvDontneed), madvise(kMadvDontneedLocked), madvise(kMadvRemove), madvise(kMadvGuardInstall),
-        call_of(Syscall::kMunmap), call_of(Syscall::kMmap, {0x1000, 0x10000, 3, 0x32}),
-        call_of(Syscall::kProcessMadvise, {5, 0, 1, kMadvDontneed})}) {
+        call_of(CallKind::kMunmap), call_of(CallKind::kMmap, {0x1000, 0x10000, 3, 0x32}),
+        call_of(CallKind::kProcessMadvise, {5, 0, 1, kMadvDontneed})}) {
     const Residency known = release(call, 0, walk(10, 4, 2));
     EXPECT_EQ(known.resident_bytes, 10 * kPage);
     EXPECT_EQ(known.lazyfree_bytes, 4 * kPage);
@@ -46,8 +44,8 @@ TEST(Residency, OfASuccessfulReleaseNothingStays) {
 }
 
 TEST(Residency, TheAnswersOfMremapAndBrkAreAddresses) {
-  EXPECT_EQ(release(call_of(Syscall::kMremap), 0x7f0000000000, walk(3)).rss_delta_bytes, -3 * kPage);
-  EXPECT_EQ(release(call_of(Syscall::kBrk, {0x5000}), 0x5000, walk(3)).rss_delta_bytes, -3 * kPage);
+  EXPECT_EQ(release(call_of(CallKind::kMremap), 0x7f0000000000, walk(3)).rss_delta_bytes, -3 * kPage);
+  EXPECT_EQ(release(call_of(CallKind::kBrk, {0x5000}), 0x5000, walk(3)).rss_delta_bytes, -3 * kPage);
 }
 
 TEST(Residency, AfterMadvFreeEverythingStays) {
@@ -76,7 +74,7 @@ TEST(Residency, AdviceThatFillsMakesRssGrow) {
 
 TEST(Residency, AReplacingMmapThatPopulatesIsWhatTheSecondLookSays) {
   for (const std::uint64_t flag : {0x8000U, 0x2000U}) {
-    const CallFields call = call_of(Syscall::kMmap, {0x1000, 0x10000, 3, 0x32 | flag});
+    const CallFields call = call_of(CallKind::kMmap, {0x1000, 0x10000, 3, 0x32 | flag});
     EXPECT_EQ(release(call, 0x1000, walk(10), walk(16)).rss_delta_bytes, 6 * kPage);
     EXPECT_EQ(release(call, 0x1000, walk(10)).rss_delta_bytes, std::nullopt);
   }
@@ -105,8 +103,8 @@ TEST(Residency, AFailedMadvFreeLeavesItsPagesAsTheSecondLookSays) {
 }
 
 TEST(Residency, ABreakThatWasRefusedIsAFailure) {
-  EXPECT_EQ(release(call_of(Syscall::kBrk, {0x5000}), 0x9000, walk(3), walk(3)).rss_delta_bytes, 0);
-  EXPECT_EQ(release(call_of(Syscall::kBrk, {0x5000}), 0x9000, walk(3)).rss_delta_bytes, std::nullopt);
+  EXPECT_EQ(release(call_of(CallKind::kBrk, {0x5000}), 0x9000, walk(3), walk(3)).rss_delta_bytes, 0);
+  EXPECT_EQ(release(call_of(CallKind::kBrk, {0x5000}), 0x9000, walk(3)).rss_delta_bytes, std::nullopt);
 }
 
 TEST(Residency, WhatFails) {
@@ -114,9 +112,9 @@ TEST(Residency, WhatFails) {
   EXPECT_TRUE(call_failed(madvise(kMadvFree), -4095));
   EXPECT_FALSE(call_failed(madvise(kMadvFree), 0));
   // An address in the upper half is none of a program's, but no error either.
-  EXPECT_FALSE(call_failed(call_of(Syscall::kMmap), -4096));
-  EXPECT_TRUE(call_failed(call_of(Syscall::kBrk, {0x5000}), 0x4000));
-  EXPECT_FALSE(call_failed(call_of(Syscall::kBrk, {0x5000}), 0x5000));
+  EXPECT_FALSE(call_failed(call_of(CallKind::kMmap), -4096));
+  EXPECT_TRUE(call_failed(call_of(CallKind::kBrk, {0x5000}), 0x4000));
+  EXPECT_FALSE(call_failed(call_of(CallKind::kBrk, {0x5000}), 0x5000));
 }
 
 TEST(Residency, WithoutAFirstLookNothingIsKnown) {
@@ -184,7 +182,7 @@ TEST(Residency, WhatNeverReturnedSaysWhatWasThere) {
 }
 
 TEST(Residency, APlainCallMovesNothing) {
-  const Residency known = residency_of_plain(call_of(Syscall::kMmap), 0x7f0000000000, kNoWalk);
+  const Residency known = residency_of_plain(call_of(CallKind::kMmap), 0x7f0000000000, kNoWalk);
   EXPECT_EQ(known.resident_bytes, std::nullopt);
   EXPECT_EQ(known.rss_delta_bytes, 0);
   EXPECT_EQ(known.quality, Quality::kExact);
@@ -192,17 +190,17 @@ TEST(Residency, APlainCallMovesNothing) {
 
 TEST(Residency, APlainCallThatPopulatesIsWhatTheLookSays) {
   Walk after = walk(16);
-  EXPECT_EQ(residency_of_plain(call_of(Syscall::kMmap), 0x1000, after).rss_delta_bytes, 16 * kPage);
-  EXPECT_EQ(residency_of_plain(call_of(Syscall::kMmap), 0x1000, after).quality, Quality::kExact);
+  EXPECT_EQ(residency_of_plain(call_of(CallKind::kMmap), 0x1000, after).rss_delta_bytes, 16 * kPage);
+  EXPECT_EQ(residency_of_plain(call_of(CallKind::kMmap), 0x1000, after).quality, Quality::kExact);
   after.capped = true;
-  EXPECT_EQ(residency_of_plain(call_of(Syscall::kMmap), 0x1000, after).quality, Quality::kBounded);
+  EXPECT_EQ(residency_of_plain(call_of(CallKind::kMmap), 0x1000, after).quality, Quality::kBounded);
   after.sampled = true;
-  EXPECT_EQ(residency_of_plain(call_of(Syscall::kMmap), 0x1000, after).quality, Quality::kSampled);
-  EXPECT_EQ(residency_of_plain(call_of(Syscall::kMmap), kEnomem, walk(16)).rss_delta_bytes, 0);
+  EXPECT_EQ(residency_of_plain(call_of(CallKind::kMmap), 0x1000, after).quality, Quality::kSampled);
+  EXPECT_EQ(residency_of_plain(call_of(CallKind::kMmap), kEnomem, walk(16)).rss_delta_bytes, 0);
 }
 
 TEST(Residency, OfAnotherProcessNothingIsKnown) {
-  CallFields call = call_of(Syscall::kProcessMadvise);
+  CallFields call = call_of(CallKind::kProcessMadvise);
   call.remote = true;
   EXPECT_EQ(residency_of_plain(call, 0, walk(3)).rss_delta_bytes, std::nullopt);
   EXPECT_EQ(residency_of_plain(call, kEinval, kNoWalk).quality, std::nullopt);
@@ -210,10 +208,10 @@ TEST(Residency, OfAnotherProcessNothingIsKnown) {
 
 TEST(Residency, AdviceComesFromTheRightArgument) {
   EXPECT_EQ(advice_of(madvise(kMadvFree)), kMadvFree);
-  EXPECT_EQ(advice_of(call_of(Syscall::kProcessMadvise, {1, 2, 3, 8})), 8);
-  EXPECT_EQ(advice_of(call_of(Syscall::kMunmap, {1, 2, 8, 8})), std::nullopt);
+  EXPECT_EQ(advice_of(call_of(CallKind::kProcessMadvise, {1, 2, 3, 8})), 8);
+  EXPECT_EQ(advice_of(call_of(CallKind::kMunmap, {1, 2, 8, 8})), std::nullopt);
   // The kernel takes an int.
-  EXPECT_EQ(advice_of(call_of(Syscall::kMadvise, {0, 0, 0x1'0000'0004})), 4);
+  EXPECT_EQ(advice_of(call_of(CallKind::kMadvise, {0, 0, 0x1'0000'0004})), 4);
 }
 
 TEST(Walk, SumsCounts) {

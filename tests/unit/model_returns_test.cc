@@ -9,7 +9,7 @@
 #include <set>
 #include <vector>
 
-#include "model/names.h"
+#include "model/advice.h"
 #include "model/returns.h"
 #include "model/trace.h"
 #include "tests/support/no_rows.h"
@@ -62,7 +62,7 @@ class ReturnsTest : public testing::Test {
 
   // Of the first `pages` of the first chunk, all of them resident before.
   void begin(std::uint64_t ms, std::int32_t advice, std::size_t pages) {
-    CallFields call{.syscall = Syscall::kMadvise, .begin_ns = at(ms).mono_ns};
+    CallFields call{.kind = CallKind::kMadvise, .begin_ns = at(ms).mono_ns};
     call.args = {kBase, pages * kPageBytes, static_cast<std::uint64_t>(advice), 0, 0, 0};
     trace.apply(ReleaseBegin{.stamp = at(ms),
                              .call = call,
@@ -211,7 +211,7 @@ TEST_F(ReturnsTest, AnotherProgramHasNothingToComeBack) {
 // The call had not looked yet: it took the page after it was touched.
 TEST_F(ReturnsTest, TouchedJustBeforeTheNextReleaseLooked) {
   release(100, kMadvDontneed, 4);
-  CallFields call{.syscall = Syscall::kMadvise, .begin_ns = at(200).mono_ns};
+  CallFields call{.kind = CallKind::kMadvise, .begin_ns = at(200).mono_ns};
   call.args = {kBase, 4 * kPageBytes, static_cast<std::uint64_t>(kMadvDontneed), 0, 0, 0};
   trace.apply(ReleaseBegin{.stamp = at(203),
                            .call = call,
@@ -234,7 +234,7 @@ TEST_F(ReturnsTest, TouchedJustBeforeTheNextReleaseLooked) {
 // Something else may have been mapped there by then.
 TEST_F(ReturnsTest, NotWhatIsTouchedWhileItIsUnmapped) {
   release(100, kMadvDontneed, 4);
-  CallFields call{.syscall = Syscall::kMunmap, .begin_ns = at(200).mono_ns};
+  CallFields call{.kind = CallKind::kMunmap, .begin_ns = at(200).mono_ns};
   call.args = {kBase, 4 * kPageBytes, 0, 0, 0, 0};
   trace.apply(ReleaseBegin{
       .stamp = at(200), .call = call, .range = AddressRange::of_call(kBase, 4 * kPageBytes), .walk = {.done = true}});
@@ -342,7 +342,7 @@ class World {
 
   void release(Range range, std::optional<std::int32_t> advice) {
     const std::uint64_t begin_ns = now_ns_;
-    CallFields call{.syscall = advice ? Syscall::kMadvise : Syscall::kMunmap, .begin_ns = begin_ns};
+    CallFields call{.kind = advice ? CallKind::kMadvise : CallKind::kMunmap, .begin_ns = begin_ns};
     call.args[0] = kBase + range.first * kPageBytes;
     call.args[1] = (range.end - range.first) * kPageBytes;
     call.args[2] = static_cast<std::uint64_t>(advice.value_or(0));

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 
+#include "model/advice.h"
 #include "model/names.h"
 #include "model/trace.h"
 #include "tests/support/row_log.h"
@@ -352,8 +353,8 @@ TEST(Names, AreTheKernels) {
   EXPECT_EQ(advice_name(77), "77");
   EXPECT_EQ(advice_name(-1), "-1");
   EXPECT_EQ(call_name(CallKind::kProcessMadvise), "process_madvise");
-  EXPECT_EQ(call_name(call_kind(Syscall::kMremap)), "mremap");
-  EXPECT_EQ(call_name(call_kind(Syscall::kBrk)), "brk");
+  EXPECT_EQ(call_name(CallKind::kMremap), "mremap");
+  EXPECT_EQ(call_name(CallKind::kBrk), "brk");
   EXPECT_EQ(quality_name(Quality::kAfterLoss), "after_loss");
 }
 

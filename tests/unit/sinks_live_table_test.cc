@@ -9,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-#include "model/names.h"
+#include "model/advice.h"
 #include "sinks/live_table.h"
 
 namespace madvtrace {

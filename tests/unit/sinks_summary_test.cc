@@ -8,7 +8,7 @@
 #include <string>
 #include <string_view>
 
-#include "model/names.h"
+#include "model/advice.h"
 #include "sinks/summary_json.h"
 #include "sinks/summary_text.h"
 

@@ -86,7 +86,7 @@ TEST(Decoder, ReadsABegin) {
   EXPECT_EQ(begin.stamp.pid, 10U);
   EXPECT_EQ(begin.stamp.tid, 11U);
   EXPECT_EQ(begin.stamp.lost, 3U);
-  EXPECT_EQ(begin.call.syscall, Syscall::kMadvise);
+  EXPECT_EQ(begin.call.kind, CallKind::kMadvise);
   EXPECT_EQ(begin.call.args, (std::array<std::uint64_t, 6>{0x10000, 0x3000, 4, 0, 0, 0}));
   EXPECT_EQ(begin.call.begin_ns, kStartMonoNs + 5);
   EXPECT_EQ(begin.call.stack_key, 77U);

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 
-#include "model/names.h"
 #include "model/residency.h"
 
 namespace madvtrace {
@@ -16,12 +15,12 @@ void fill_arguments(CallRow& row, const CallFields& call, const AddressRange& ra
   row.advice = advice_of(call);
   row.addr = call.args[0];
   row.len_bytes = call.args[1];
-  switch (call.syscall) {
-    case Syscall::kBrk:
+  switch (call.kind) {
+    case CallKind::kBrk:
       // Growing, only the new end is known.
       row.len_bytes = range.empty() ? std::nullopt : std::optional(range.bytes());
       break;
-    case Syscall::kProcessMadvise:
+    case CallKind::kProcessMadvise:
       row.addr.reset();
       row.len_bytes.reset();
       if (!range.empty()) {
@@ -43,7 +42,7 @@ AssembledCall assemble(const Stamp& stamp, const CallFields& call, const Address
   row.tid = stamp.tid;
   row.comm = call.comm;
   row.cgroup_id = call.cgroup_id;
-  row.call = call_kind(call.syscall);
+  row.call = call.kind;
   fill_arguments(row, call, range);
   row.ret = ret;
   if (ret && end_ns >= call.begin_ns) row.dur_ns = end_ns - call.begin_ns;
@@ -57,13 +56,13 @@ AssembledCall assemble(const Stamp& stamp, const CallFields& call, const Address
 
 // Others have all their ranges in the begin.
 bool may_have_further_ranges(const CallFields& call) {
-  return call.syscall == Syscall::kProcessMadvise || call.syscall == Syscall::kMremap;
+  return call.kind == CallKind::kProcessMadvise || call.kind == CallKind::kMremap;
 }
 
 // One row for all ranges of a process_madvise: the first address, the sum of the lengths.
 AddressRange range_shown(const CallFields& call, std::span<const AddressRange> ranges) {
   AddressRange shown = ranges.front();
-  if (call.syscall != Syscall::kProcessMadvise) return shown;
+  if (call.kind != CallKind::kProcessMadvise) return shown;
   std::uint64_t bytes = 0;
   for (const AddressRange& range : ranges) bytes += range.bytes();
   shown.end = shown.begin + bytes;
@@ -159,7 +158,7 @@ bool CallAssembler::under_way(std::uint32_t pid, const AddressRange& range) cons
     }
     // It may be moving its pages away.
     const CallFields& call = open.begin.call;
-    if (call.syscall == Syscall::kMremap && AddressRange::of_call(call.args[0], call.args[1]).overlaps(range))
+    if (call.kind == CallKind::kMremap && AddressRange::of_call(call.args[0], call.args[1]).overlaps(range))
       return true;
   }
   return false;

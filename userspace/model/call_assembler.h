@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Puts the begin, the further ranges and the end of a call together into one row.
+// CallAssembler puts the begin, the further ranges and the end of a call into one row.
 //
 //   ReleaseBegin -> open, per thread -> ReleaseRange* -> ReleaseEnd -> row
 //   PlainCall -> row
@@ -7,7 +7,7 @@
 // Rows come out in the order in which the calls returned. A release that never
 // returns (its thread was killed, its end was lost, the trace stopped) becomes a row
 // with an empty ret when its thread is next heard of, its process exits, or the
-// trace ends. Pure; memory: one entry for each thread that was inside a release at the
+// trace ends. It is pure, and keeps one entry for each thread that was in a release at the
 // same time as others, used again for the next ones.
 #pragma once
 

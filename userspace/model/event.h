@@ -21,10 +21,9 @@
 #include "base/go_heap.h"
 #include "base/group_charge.h"
 #include "base/page_range.h"
+#include "model/call_kind.h"
 
 namespace madvtrace {
-
-enum class Syscall : std::uint8_t { kMmap = 1, kMunmap, kMadvise, kProcessMadvise, kMremap, kBrk };
 
 using Comm = std::array<char, 16>;  // NUL-padded, any bytes
 
@@ -49,7 +48,7 @@ struct Walk {
 };
 
 struct CallFields {
-  Syscall syscall = Syscall::kMmap;
+  CallKind kind = CallKind::kMmap;  // no marker
   std::array<std::uint64_t, 6> args{};
   std::uint64_t begin_ns = 0;
   std::uint64_t stack_key = 0;  // 0: no stack

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What happened to a cgroup, from counters that the kernel keeps since the group was
-// made: each sample says how far they have got, the difference to the one before what
-// happened in between.
+// GroupCounters tells what happened to a cgroup, from counters that the kernel keeps since
+// the group was made. Each sample says how far they have got; its difference to the one
+// before is what happened in between.
 //
 // The first value that is known of a counter is where it starts from. One that has gone
 // back is that of another group, made again under the same name since the sample before:
@@ -18,8 +18,8 @@
 
 namespace madvtrace {
 
-// Whether some task waited for memory for more than 1% of the time: tasks always wait a
-// little.
+// Some task waited for memory for more than 1% of the time. Less than that does not count:
+// tasks always wait a little.
 constexpr bool is_much_pressure(std::uint64_t waited_us, std::uint64_t within_ns) {
   constexpr std::uint64_t kNsForAMicrosecond = std::uint64_t{100} * 1'000;
   return waited_us > within_ns / kNsForAMicrosecond;
@@ -39,7 +39,7 @@ class GroupCounters {
   // What comes next is of another group.
   void start_over() { last_ = {}; }
 
-  // How much each has grown while it was watched. Empty: never known.
+  // Says how much each has grown while it was watched; empty if it was never known.
   const GroupCounts& growth() const { return growth_; }
 
  private:

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the processes of the watched group have in memory, added up: the last sample of
-// each that was looked at since the sum was last taken and still runs what it ran then.
+// These functions add up what the processes of the watched group have in memory: the last
+// sample of each that was looked at since and still runs what it ran then.
 //
 // A sum is empty if one of its parts is unknown, or there is none. Pages that processes
 // share count once for each of them, as they do in RSS.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Rows of calls and releases that wait for their cause.
+// HeldRows keeps rows of calls and releases that wait for their cause.
 //
 // A row is complete when its call returns; the frames of its stack, and by them its
 // cause, arrive some milliseconds later, once for each stack. Rows are held back until
@@ -8,9 +8,9 @@
 // cause: after kLongestNs of the stream's time, when kRows others have come after it, or
 // at the end. A stack that was waited for so long is not waited for again.
 //
-// All of it is a function of the stream, so that a replay gives the same rows. Constant
-// time for a row; one whose cause is known passes without being copied, as long as none
-// is held before it. Memory: about 300 bytes for each row held, 20 MiB at most.
+// All of it is a function of the stream, so that a replay gives the same rows. A row takes
+// constant time; one whose cause is known passes without being copied, as long as none is
+// held before it. Each row that is held takes about 300 bytes, all of them 20 MiB at most.
 #pragma once
 
 #include <cstddef>

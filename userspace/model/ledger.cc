@@ -4,7 +4,7 @@
 #include <algorithm>
 
 #include "base/arithmetic.h"
-#include "model/names.h"
+#include "model/advice.h"
 
 namespace madvtrace {
 namespace {
@@ -17,8 +17,8 @@ constexpr std::size_t kMostEarly = 1U << 16;
 constexpr std::uint64_t kLongestCallNs = 10'000'000'000;  // that a page waits for
 
 // What a call that takes pages away means for the release that they were watched for.
-Fate fate_by(Syscall syscall) {
-  const bool advice = syscall == Syscall::kMadvise || syscall == Syscall::kProcessMadvise;
+Fate fate_by(CallKind call) {
+  const bool advice = call == CallKind::kMadvise || call == CallKind::kProcessMadvise;
   return advice ? Fate::kSuperseded : Fate::kUnmapped;
 }
 
@@ -182,10 +182,10 @@ void Ledger::apply(const ReturnedRelease& release, const AddressRange& range) {
           std::find_if(in_chunk.begin(), in_chunk.end(), [&](const Pages* p) { return p->covers(page); });
       const Pages* pages = covering == in_chunk.end() ? nullptr : *covering;
       const Moment meanwhile{last_seen_ns(chunk, slot), begin_ns};
-      if (!looked && pages == nullptr) return Ending{fate_by(release.call.syscall), meanwhile, Quality::kBounded};
+      if (!looked && pages == nullptr) return Ending{fate_by(release.call.kind), meanwhile, Quality::kBounded};
       if (pages == nullptr || is_reclaimed(*pages, page)) return Ending{Fate::kReclaimed, meanwhile, Quality::kBounded};
       if (pages->swapped(page) || !pages->clean(page)) return Ending{Fate::kRewritten, meanwhile, Quality::kBounded};
-      return Ending{fate_by(release.call.syscall), {begin_ns, begin_ns}, Quality::kExact};
+      return Ending{fate_by(release.call.kind), {begin_ns, begin_ns}, Quality::kExact};
     });
     chunk.changed_ns = release.end_ns;
   });
@@ -284,7 +284,7 @@ void Ledger::on_returned(const AssembledCall& call, const RowOrigin& origin) {
     stop_growing(growing->second);
   }
   take_early_reclaimed(release);
-  if (release.call.syscall == Syscall::kMremap && !call_failed(release.call, release.ret)) move_pages(release);
+  if (release.call.kind == CallKind::kMremap && !call_failed(release.call, release.ret)) move_pages(release);
   take_early_refaults(release);
 }
 
@@ -341,7 +341,7 @@ void Ledger::forget_what_left(const ReturnedRelease& release) {
   }
   if (advice_of(release.call)) return;
   for (const AddressRange& range : release.ranges) returns_.on_unmapped(range);
-  if (release.call.syscall != Syscall::kMremap || call_failed(release.call, release.ret)) return;
+  if (release.call.kind != CallKind::kMremap || call_failed(release.call, release.ret)) return;
   returns_.on_unmapped(AddressRange::of_call(release.call.args[0], release.call.args[1]));
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The fate of every page that one process released. For each page of its address space:
+// Ledger says what became of every page that one process released. For each page:
 //
 //               MADV_FREE
 //   resident ---------------> watched ---> reclaimed    it is gone --------+
@@ -29,7 +29,7 @@
 // fork nothing is followed in the child: its pages are copies on write, and a page that it
 // still maps can stay in RSS there.
 //
-// Pure. Memory: 4 bytes a watched page, and the releases that are still open.
+// It is pure. It takes 4 bytes a watched page, and what the releases take that are open.
 #pragma once
 
 #include <cstdint>
@@ -75,12 +75,12 @@ class Ledger {
   void end_returns() { returns_.end(); }
 
   std::uint64_t pending_bytes() const { return watched_pages_ * kPageBytes; }
-  // Chunks that hold watched pages: where to look.
+  // These chunks hold watched pages: there one has to look.
   std::vector<std::uint64_t> watched_chunks() const { return pages_.chunks(); }
   // The same for pages that have left and may have come back.
   std::vector<std::uint64_t> left_chunks() const { return returns_.chunks(); }
 
-  // Of all that it released, as far as it is closed.
+  // These are of all that it released, as far as it is closed.
   const DelaysByKind& delays() const { return delays_; }
   double overhang_byte_seconds() const { return overhang_page_ns_ * kPageBytes / 1e9; }
   const ReturnTotals& returns() const { return returns_.totals(); }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Whether a Go program is so near its memory limit that an allocation gives memory back
-// because of it.
+// near_memory_limit() says whether a Go program is so near its memory limit that an
+// allocation gives memory back because of it.
 //
 // Since Go 1.19 an allocation releases for two reasons, and the stacks are the same
 // ((*mheap).allocSpan, runtime/mheap.go): the heap has grown, and what it takes it gives

@@ -137,24 +137,6 @@ std::string_view rss_cause_name(RssCause cause) {
   return "";
 }
 
-CallKind call_kind(Syscall syscall) {
-  switch (syscall) {
-    case Syscall::kMmap:
-      return CallKind::kMmap;
-    case Syscall::kMunmap:
-      return CallKind::kMunmap;
-    case Syscall::kMadvise:
-      return CallKind::kMadvise;
-    case Syscall::kProcessMadvise:
-      return CallKind::kProcessMadvise;
-    case Syscall::kMremap:
-      return CallKind::kMremap;
-    case Syscall::kBrk:
-      return CallKind::kBrk;
-  }
-  return CallKind::kMmap;
-}
-
 std::string advice_name(std::int32_t advice) {
   const auto* const found =
       std::find_if(kAdvices.begin(), kAdvices.end(), [&](const auto& entry) { return entry.first == advice; });
@@ -165,14 +147,5 @@ std::string_view comm_text(const Comm& comm) {
   const auto* const end = std::find(comm.begin(), comm.end(), '\0');
   return {comm.begin(), end};
 }
-
-bool can_come_back(std::optional<std::int32_t> advice) { return advice && advice_can_come_back(*advice); }
-
-bool gives_back(std::optional<std::int32_t> advice) {
-  const std::int32_t value = advice.value_or(0);
-  return value == kMadvDontneed || value == kMadvFree;
-}
-
-bool is_errno(std::int64_t ret) { return answer_is_errno(ret); }
 
 }  // namespace madvtrace

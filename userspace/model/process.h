@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the model knows of one process that is traced, as long as it runs one program: its
-// pages, and whatever else ends with its address space. When it ends, all of this does at
-// once; what outlives it are its totals, and the calls that its threads have open
-// (call_assembler.h), which end just before.
+// Process is what the model knows of one that is traced, as long as it runs one program: its
+// pages, and whatever else ends with its address space. When it ends, all of this ends at
+// once. Its totals outlive it; the calls that its threads have open (call_assembler.h) end
+// just before.
 //
 // A process that becomes another program (exec) is another Process with the same totals.
-// Pure.
+// It is pure.
 #pragma once
 
 #include <cstddef>

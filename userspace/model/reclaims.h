@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Who reclaimed when, for the question whose hand took a page that was found gone.
+// Reclaims knows who reclaimed when, and says whose hand took a page that was found gone.
 //
 // No event says who took which page. What is known is who reclaimed at all in the time
 // in which pages went, and how many pages at most: if only one did, it was that one; if
 // several did, the one that took most took all but as many as the others took together.
 //
-// Pure. Keeps the last kKept events; about a time before them nothing is said.
+// It is pure. It keeps the last kKept events; about a time before them it says nothing.
 #pragma once
 
 #include <array>
@@ -44,9 +44,9 @@ class Reclaims {
   };
 
   void add(const Reclaim& reclaim);
-  // Who took pages of the process `pid` in that time.
+  // Says who took pages of the process `pid` in that time.
   Answer who(std::uint32_t pid, const Moment& moment) const;
-  // What `by` and all others reclaimed in these events. Only of events that are kept.
+  // Says what `by` and all others reclaimed in these events, which must still be kept.
   Pages pages(std::uint32_t pid, Reclaimer by, const Span& span) const;
 
  private:

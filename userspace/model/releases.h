@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The releases of one process of which rows may still come, and those rows. A release is
+// Releases keeps those of one process of which rows may still come. A release is
 // open as long as one of its pages is kept: watched by the ledger, because it is still in
 // RSS, or waited for by Returns, because it has left and may come back.
 //
@@ -10,7 +10,7 @@
 // that is counted. Pages that had the same fate, by the same hand and known as well, are one
 // row: from the shortest delay to the longest.
 //
-// Pure. Memory: about 430 bytes a release that is open.
+// It is pure. A release that is open takes about 430 bytes.
 #pragma once
 
 #include <cstdint>
@@ -32,7 +32,7 @@ class ReleaseSink {
   virtual void on_release(ReleaseRow row, const RowOrigin& origin) = 0;
 };
 
-// What the releases of all processes have in common.
+// ReleaseContext is what the releases of all processes have in common.
 struct ReleaseContext {
   ReleaseSink& sink;
   Reclaims reclaims{};
@@ -53,7 +53,7 @@ struct ReleaseContext {
   std::uint64_t moments_dropped = 0;
 };
 
-// What became of some pages of a release.
+// A closing says what became of some pages of a release.
 struct Closing {
   Fate fate = Fate::kFreed;
   std::optional<Reclaimer> by;

@@ -4,7 +4,7 @@
 #include <algorithm>
 
 #include "bpf/calls.h"
-#include "model/names.h"
+#include "model/advice.h"
 
 namespace madvtrace {
 namespace {
@@ -48,15 +48,15 @@ void weaken(Residency& known, Quality quality) {
 enum class Outcome { kAllGone, kAllStay, kUnsaid };
 
 Outcome outcome_of_success(const CallFields& call) {
-  switch (call.syscall) {
-    case Syscall::kMunmap:
-    case Syscall::kMremap:
-    case Syscall::kBrk:
+  switch (call.kind) {
+    case CallKind::kMunmap:
+    case CallKind::kMremap:
+    case CallKind::kBrk:
       return Outcome::kAllGone;
-    case Syscall::kMmap:
+    case CallKind::kMmap:
       return (call.args[3] & (kMapPopulate | kMapLocked)) != 0 ? Outcome::kUnsaid : Outcome::kAllGone;
-    case Syscall::kMadvise:
-    case Syscall::kProcessMadvise:
+    case CallKind::kMadvise:
+    case CallKind::kProcessMadvise:
       switch (advice_of(call).value_or(0)) {
         case kMadvDontneed:
         case kMadvDontneedLocked:
@@ -68,8 +68,9 @@ Outcome outcome_of_success(const CallFields& call) {
         default:
           return Outcome::kUnsaid;
       }
+    default:  // markers are no calls
+      return Outcome::kUnsaid;
   }
-  return Outcome::kUnsaid;
 }
 
 }  // namespace
@@ -93,12 +94,13 @@ Walk operator+(const Walk& left, const Walk& right) {
 }
 
 bool call_failed(const CallFields& call, std::int64_t ret) {
-  return call.syscall == Syscall::kBrk ? brk_failed(call.args[0], static_cast<std::uint64_t>(ret)) : is_errno(ret);
+  if (call.kind == CallKind::kBrk) return brk_failed(call.args[0], static_cast<std::uint64_t>(ret));
+  return is_errno(ret);
 }
 
 std::optional<std::int32_t> advice_of(const CallFields& call) {
-  if (call.syscall == Syscall::kMadvise) return static_cast<std::int32_t>(call.args[2]);
-  if (call.syscall == Syscall::kProcessMadvise) return static_cast<std::int32_t>(call.args[3]);
+  if (call.kind == CallKind::kMadvise) return static_cast<std::int32_t>(call.args[2]);
+  if (call.kind == CallKind::kProcessMadvise) return static_cast<std::int32_t>(call.args[3]);
   return std::nullopt;
 }
 
@@ -115,7 +117,7 @@ Effect effect_of_release(const CallFields& call, std::int64_t ret, const Walk& b
         break;
     }
     // What lay below a populated mapping is gone all the same.
-    if (call.syscall == Syscall::kMmap) return Effect::kTaken;
+    if (call.kind == CallKind::kMmap) return Effect::kTaken;
   }
   if (lazy) {
     // Over a hole the mapped parts are done first; other errors stop at the first

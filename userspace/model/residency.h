@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a call did to residency, from what the page tables held before it, its
-// arguments, its answer and (where that was needed) what they held after it.
+// These functions say what a call did to residency, from what the page tables held before
+// it, its arguments, its answer and (where that was needed) what they held after it.
 //
 // The rules are the kernel's (mm/madvise.c, mm/mmap.c, mm/mremap.c):
 //  - a successful MADV_DONTNEED, munmap or replacing mmap leaves nothing resident;
@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <optional>
 
+#include "bpf/calls.h"
 #include "model/event.h"
 #include "model/rows.h"
 
@@ -29,9 +30,12 @@ struct Residency {
 // Sums the walks of a call's ranges; what one of them does not know, the sum does not.
 Walk operator+(const Walk& left, const Walk& right);
 
+// Says whether a system call's answer is an error number (include/linux/err.h, IS_ERR_VALUE).
+inline bool is_errno(std::int64_t ret) { return answer_is_errno(ret); }
+
 bool call_failed(const CallFields& call, std::int64_t ret);
 
-// The advice of a madvise or process_madvise.
+// Gives the advice of a madvise or process_madvise; of other calls, nothing.
 std::optional<std::int32_t> advice_of(const CallFields& call);
 
 // What became of the pages that were resident when a release began.
@@ -43,15 +47,15 @@ enum class Effect {
 };
 Effect effect_of_release(const CallFields& call, std::int64_t ret, const Walk& before, const Walk& after);
 
-// A release that has returned. `overlapped`: another release of the same pages was
+// This is for a release that has returned. `overlapped`: another release of the same pages was
 // under way at the same time, so that each saw pages that the other took.
 Residency residency_of_release(const CallFields& call, std::int64_t ret, const Walk& before, const Walk& after,
                                bool overlapped);
 
-// A call that takes nothing away; `after` is set where it may have filled pages.
+// This is for a call that takes nothing away; `after` is set where it may have filled pages.
 Residency residency_of_plain(const CallFields& call, std::int64_t ret, const Walk& after);
 
-// A release whose end was never seen.
+// This is for a release whose end was never seen.
 Residency residency_of_unfinished(const Walk& before);
 
 }  // namespace madvtrace

@@ -69,7 +69,7 @@ void Returns::came_back(Slot slot, const Came& came) {
   for (std::size_t i = 0; i < totals_.within.size(); ++i) {
     if (delay_max_ns <= ReturnTotals::kWithinNs.at(i)) add_part(totals_.within.at(i), part);
   }
-  totals_.delays.add(Fate::kFreed, delay_max_ns, kPageBytes);
+  totals_.delays.add(DelayCurve::Outcome::kLeft, delay_max_ns, kPageBytes);
 }
 
 bool Returns::on_refault(const Refault& refault, Quality quality) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The stage after the ledger's: pages that a release took out of RSS, and that were
-// touched again. The fault was then wasted work, as was the release.
+// Returns follows the stage after the ledger's: pages that a release took out of RSS, and
+// that were touched again. The fault was then wasted work, as was the release.
 //
 //   left RSS --> refaulted        the kernel side saw the fault (to the moment)
 //            --> found resident   by a look, or by the next release: it came back without
@@ -13,8 +13,8 @@
 //
 // Delays count from the release. One that is known as an interval counts at its end.
 //
-// Pure, and of one process. Memory: 2 KiB for each 2 MiB that has pages outstanding, and the
-// releases that these are of.
+// It is pure, and of one process. It takes 2 KiB for each 2 MiB that has pages outstanding,
+// and what the releases take that these are of.
 #pragma once
 
 #include <array>
@@ -30,7 +30,7 @@
 
 namespace madvtrace {
 
-// What came back, of one process.
+// These are the sums of what came back, of one process.
 struct ReturnTotals {
   static constexpr std::array<std::uint64_t, 3> kWithinNs{1'000'000'000, 10'000'000'000, 60'000'000'000};
   struct Part {
@@ -42,7 +42,7 @@ struct ReturnTotals {
   Part returned;
   std::uint64_t collapsed_bytes = 0;            // of them, by khugepaged
   std::array<Part, kWithinNs.size()> within{};  // of them, so soon after the release
-  Delays delays;                                // of them all, as Fate::kFreed
+  DelayCurve delays;                            // of them all
 
   void add(const ReturnTotals& other);
 };
@@ -55,18 +55,18 @@ class Returns {
   // which is resident must have come back.
   void on_left(Releases::Slot slot, std::uint64_t chunk_addr, const PageBits& pages, bool all_left,
                std::uint64_t mono_ns);
-  // Resident when a later call began; before on_left() of that call.
+  // These pages were resident when a later call began; comes before on_left() of that call.
   void on_found_resident(std::uint64_t chunk_addr, const PageBits& pages, std::uint64_t mono_ns);
   // Nobody can touch these pages any more; what is mapped there next is something else.
   void on_unmapped(const AddressRange& range);
-  // False if nobody waits for that page.
+  // Gives false if nobody waits for that page.
   bool on_refault(const Refault& refault, Quality quality);
   // No call of the process that touches the chunk may be under way.
   void on_look(const Pages& look);
   // Nobody will hear of a page that comes back from here on.
   void end();
 
-  // Chunks with pages that may have come back: where to look.
+  // These chunks have pages that may have come back: there one has to look.
   std::vector<std::uint64_t> chunks() const { return pages_.chunks(); }
   const ReturnTotals& totals() const { return totals_; }
 

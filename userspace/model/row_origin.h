@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where a row comes from: the stack of its call and, by that, its cause; and the clock of
-// that time, which can have been set by when the row is given out. The cause is known only
-// when the stack's frames have arrived, which is after the call.
+// RowOrigin says where a row comes from: the stack of its call and, by that, its cause; and
+// the clock of that time, which can have been set by when the row is given out. The cause is
+// known only when the stack's frames have arrived, which is after the call.
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the model gives out: the rows of the output tables, with the columns of
+// These are what the model gives out: the rows of the output tables, with the columns of
 // docs/csv-schema.md. An empty optional is "unknown" and never stands for zero.
 #pragma once
 
@@ -9,40 +9,18 @@
 #include <string_view>
 
 #include "base/cause.h"
+#include "model/call_kind.h"
 #include "model/event.h"
 
 namespace madvtrace {
 
-// How well a number is known. Never labelled better than it is.
+// Quality says how well a number is known; it never says better than it is.
 enum class Quality : std::uint8_t {
   kExact,
   kBounded,   // a bound or an interval; or something else happened in the range meanwhile
   kSampled,   // probed or polled, not counted
   kAfterLoss  // records that it depends on may be missing
 };
-
-enum class CallKind : std::uint8_t {
-  kMmap,
-  kMunmap,
-  kMadvise,
-  kProcessMadvise,
-  kMremap,
-  kBrk,
-  // Markers: no calls.
-  kExec,
-  kExit,
-  kGcStart,
-  kGcEnd,
-  kGroupJoin,
-  kGroupLeave,
-  // Of the watched group: in an interval, no process.
-  kOomKill,
-  kMemoryHigh,
-  kMemoryMax,
-  kMemoryPressure
-};
-
-constexpr bool is_marker(CallKind call) { return call >= CallKind::kExec; }
 
 // One row of events.csv: a traced call that has returned (or never will), or a marker.
 struct CallRow {
@@ -76,12 +54,12 @@ enum class Fate : std::uint8_t {
   kUnmapped,
   kExited,   // the process ended, or became another program
   kPending,  // still in RSS when the trace ended, or the process left the watched cgroup
-  // Of stage `return`, and in no sum of those above.
+  // From here on of stage `return`, and in no sum of those above.
   kRefaulted,  // left RSS and was touched again
 };
-inline constexpr std::size_t kFates = 7;  // of stage `leave`
+inline constexpr std::size_t kFates = static_cast<std::size_t>(Fate::kRefaulted);  // of stage `leave`
 
-constexpr bool is_return(Fate fate) { return fate == Fate::kRefaulted; }
+constexpr bool is_return(Fate fate) { return static_cast<std::size_t>(fate) >= kFates; }
 
 // One row of releases.csv: one fate of one release. A release's `bytes` of stage
 // `leave` add up to its resident_bytes.

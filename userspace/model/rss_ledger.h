@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Every change of RSS has a cause: what address spaces had when counting began, and what
-// has changed since, by whom.
+// RssLedger says what changed the RSS of a process, from what its address spaces had when
+// counting began and what the kernel side has counted since, by cause.
 //
 //   RssBegin + all of RssChanges - what leaves by exit = 0
 //
@@ -15,8 +15,8 @@
 // If the begin was lost, nothing leaves by exit: what there was is not known. Counts that go
 // backwards are those of another address space, whose begin was lost.
 //
-// Pure, and of one process. Arithmetic wraps: no real trace comes near, and a hostile
-// recording must not do harm. Memory: about 1 KiB, whatever comes.
+// It is pure, and of one process. Arithmetic wraps: no real trace comes near, and a hostile
+// recording must not do harm. It takes about 1 KiB, whatever comes.
 #pragma once
 
 #include <array>
@@ -30,7 +30,7 @@
 
 namespace madvtrace {
 
-// Of one process, all its programs together.
+// These are the sums of one process, over all the programs that it ran.
 struct RssTotals {
   struct Source {
     RssCause cause = RssCause::kFault;

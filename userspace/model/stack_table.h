@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// From the kernel's stack keys to the small stack_id of the output, numbered from 1
-// in the order of their first use by a row, their frames as text and their cause.
+// StackTable gives for the kernel's stack keys the small stack_id of the output, numbered
+// from 1 in the order of first use by a row, and the frames as text and the cause.
 //
 // Frames arrive later than the stack (symbols are looked up off the hot path), empty
 // (the process was gone), or never: without them a stack is given out as raw addresses,
-// at the latest when the trace ends. Memory: bounded by kStacks; a stack over that has
+// at the latest when the trace ends. Memory is bounded by kStacks; a stack over that has
 // no id and is counted.
 #pragma once
 

@@ -2,7 +2,8 @@
 #include "model/totals.h"
 
 #include "base/arithmetic.h"
-#include "model/names.h"
+#include "model/advice.h"
+#include "model/residency.h"
 
 namespace madvtrace {
 namespace {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the end summary and summary.json say, added up from rows and events: one
-// RunTotals for the trace, one ProcessTotals for each process in it.
+// These are what the end summary and summary.json say, added up from rows and events: there
+// is one RunTotals for the trace, and one ProcessTotals for each process in it.
 #pragma once
 
 #include <array>

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <variant>
 
+#include "model/advice.h"
 #include "model/group_sums.h"
 #include "model/memory_limit.h"
 #include "model/names.h"

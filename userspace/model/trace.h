@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// The model of one trace: events in, rows and totals out.
+// Trace is the model of one trace: events go in, rows and totals come out.
 //
 //   Event -> apply() -> call assembler -> Process (ledger), stack table -> held rows -> totals, RowSink
 //
-// Pure: no I/O, no clock, no log. Whatever it knows arrived as an event, so that a
+// It is pure: no I/O, no clock, no log. Whatever it knows arrived as an event, so that a
 // recording gives the same rows as the live trace did. Fed with anything in any
 // order it gives rows that make less sense, and never fails.
 #pragma once

@@ -7,6 +7,7 @@
 #include <iterator>
 
 #include "base/units.h"
+#include "model/advice.h"
 #include "model/names.h"
 #include "sinks/csv_field.h"
 #include "sinks/known_bytes.h"

@@ -7,6 +7,7 @@
 #include <iterator>
 
 #include "base/units.h"
+#include "model/advice.h"
 #include "model/names.h"
 #include "model/waterfall.h"
 #include "sinks/csv_field.h"
@@ -83,15 +84,15 @@ std::string waterfall_text(const ProcessTotals& process) {
 }
 
 std::string go_side_text(const ProcessTotals& process) {
-  const Delays& delays = process.go_side.delays();
-  if (!process.go_side.known() || delays.bytes(Fate::kFreed) == 0) return "";
+  const GoSide& side = process.go_side;
+  if (!side.known() || side.released_bytes() == 0) return "";
   std::string text = fmt::format("Before the runtime gave it back, memory lay free in the Go heap: {} was given back",
-                                 format_bytes(delays.bytes(Fate::kFreed)));
-  if (const auto half = delays.left_after_ns(0.5)) {
+                                 format_bytes(side.released_bytes()));
+  if (const auto half = side.released_after_ns(0.5)) {
     text += fmt::format(", half of all free memory within about {}", format_duration(*half));
   }
-  text += fmt::format("; {} was used again and {} is still free.", format_bytes(delays.bytes(Fate::kRewritten)),
-                      format_bytes(delays.bytes(Fate::kPending)));
+  text += fmt::format("; {} was used again and {} is still free.", format_bytes(side.reused_bytes()),
+                      format_bytes(side.idle_bytes()));
   return paragraph(text);
 }
 

@@ -90,14 +90,13 @@ Json waterfall_json(const ProcessTotals& process) {
 
 Json go_side_json(const GoSide& side) {
   if (!side.known()) return nullptr;
-  const Delays& delays = side.delays();
   return {{"idle_byte_seconds", static_cast<std::uint64_t>(side.idle_byte_seconds())},
-          {"released_bytes", delays.bytes(Fate::kFreed)},
-          {"reused_bytes", delays.bytes(Fate::kRewritten)},
-          {"idle_bytes", delays.bytes(Fate::kPending)},
-          {"released_p50_ns", or_null(delays.left_after_ns(0.5))},
-          {"released_p90_ns", or_null(delays.left_after_ns(0.9))},
-          {"released_p99_ns", or_null(delays.left_after_ns(0.99))},
+          {"released_bytes", side.released_bytes()},
+          {"reused_bytes", side.reused_bytes()},
+          {"idle_bytes", side.idle_bytes()},
+          {"released_p50_ns", or_null(side.released_after_ns(0.5))},
+          {"released_p90_ns", or_null(side.released_after_ns(0.9))},
+          {"released_p99_ns", or_null(side.released_after_ns(0.99))},
           {"quality", quality_name(Quality::kSampled)}};
 }
 

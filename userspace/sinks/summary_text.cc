@@ -9,6 +9,7 @@
 #include <numeric>
 
 #include "base/units.h"
+#include "model/advice.h"
 #include "model/names.h"
 #include "sinks/csv_field.h"
 #include "sinks/known_bytes.h"

@@ -4,7 +4,7 @@
 #include <fmt/format.h>
 
 #include "base/units.h"
-#include "model/names.h"
+#include "model/advice.h"
 #include "sinks/csv_field.h"
 
 namespace madvtrace {

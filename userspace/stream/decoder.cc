@@ -49,8 +49,15 @@ Walk walk_of(const wire_walk& walk) {
           .clean_unknown = (walk.flags & WIRE_WALK_CLEAN_UNKNOWN) != 0};
 }
 
+// Of one between WIRE_MMAP and WIRE_BRK.
+constexpr CallKind kind_of(std::uint16_t syscall) { return static_cast<CallKind>(syscall - WIRE_MMAP); }
+static_assert(kind_of(WIRE_MMAP) == CallKind::kMmap && kind_of(WIRE_MUNMAP) == CallKind::kMunmap &&
+              kind_of(WIRE_MADVISE) == CallKind::kMadvise &&
+              kind_of(WIRE_PROCESS_MADVISE) == CallKind::kProcessMadvise && kind_of(WIRE_MREMAP) == CallKind::kMremap &&
+              kind_of(WIRE_BRK) == CallKind::kBrk);
+
 CallFields fields_of(const wire_call& call) {
-  CallFields fields{.syscall = static_cast<Syscall>(call.syscall),
+  CallFields fields{.kind = kind_of(call.syscall),
                     .begin_ns = call.begin_ns,
                     .stack_key = call.stack_key,
                     .cgroup_id = call.cgroup_id,

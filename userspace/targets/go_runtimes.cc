@@ -6,7 +6,7 @@
 #include "golang/expected_advice.h"
 #include "golang/load_bias.h"
 #include "golang/process_memory.h"
-#include "model/names.h"
+#include "model/advice.h"
 #include "procfs/environ.h"
 #include "procfs/maps.h"
 
