@@ -202,7 +202,7 @@ TEST_F(ContainersTest, TheLimitOfAPodIsItsContainersToo) {
   ASSERT_HAS_VALUE(reader);
   const auto memory = reader->read();
   ASSERT_HAS_VALUE(memory);
-  EXPECT_EQ(memory->limit_bytes, kLimitBytes);
+  EXPECT_EQ(memory->own_limit_bytes, kLimitBytes);
   EXPECT_EQ(memory->limit_bytes, kLimitBytes / 2);
 }
 

@@ -172,11 +172,15 @@ TEST(CsvTables, ASampleFillsItsColumns) {
                                  .page_tables_bytes = 11,
                                  .lazyfree_bytes = 1,
                                  .anon_huge_bytes = 12,
+                                 .rss_locked_bytes = 30,
                                  .group = {.usage_bytes = 13,
                                            .working_set_bytes = 14,
                                            .inactive_file_bytes = 15,
                                            .limit_bytes = 16,
-                                           .deferred_split_bytes = 27},
+                                           .deferred_split_bytes = 27,
+                                           .shmem_bytes = 31,
+                                           .kernel_bytes = 32,
+                                           .active_file_bytes = 33},
                                  .go = {.heap_sys_bytes = 17,
                                         .heap_inuse_bytes = 1,
                                         .heap_idle_bytes = 2,
@@ -192,7 +196,8 @@ TEST(CsvTables, ASampleFillsItsColumns) {
                                         .gc_percent = -1,
                                         .metadata_sys_bytes = 1}}};
   EXPECT_EQ(line_of(row),
-            "1,2,3,4,5,6,7,8,1,,11,12,13,14,15,16,17,1,2,1,0,22,23,24,25,26,27,28,29,-1,1,1,1,1,0,1,13,1,-14\n");
+            "1,2,3,4,5,6,7,8,1,,11,12,13,14,15,16,17,1,2,1,0,22,23,24,25,26,27,28,29,-1,1,1,1,1,0,1,13,1,-14,30,31,32,"
+            "33\n");
 }
 
 TEST(CsvTables, WhatIsOfAGroupHasNoPid) {
@@ -222,7 +227,7 @@ TEST(CsvTables, WhatIsOfAGroupHasNoPid) {
                                          .lazyfree_bytes = 8,
                                          .anon_huge_bytes = 11,
                                          .group = {.usage_bytes = 12}}}),
-            "1,2,,3,4,5,6,7,8,9,10,11,12,,,,,,,,,,,,,,,,,,,,,,,,,,\n");
+            "1,2,,3,4,5,6,7,8,9,10,11,12,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,\n");
 }
 
 TEST(CsvTables, EveryLineHasAsManyFieldsAsItsHeader) {
