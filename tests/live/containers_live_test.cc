@@ -168,11 +168,15 @@ TEST_F(ContainersTest, BooksAreWhatTheFilesSay) {
   }
   ASSERT_HAS_VALUE(memory);
   EXPECT_EQ(std::to_string(memory->usage_bytes.value_or(0)) + "\n", after);
-  EXPECT_EQ(memory->limit_bytes, kLimitBytes);
+  EXPECT_EQ(memory->own_limit_bytes, kLimitBytes);
   EXPECT_EQ(memory->limit_bytes, kLimitBytes);
   EXPECT_EQ(memory->oom_kills, 1U);
   ASSERT_TRUE(memory->usage_bytes && memory->inactive_file_bytes && memory->active_file_bytes);
   ASSERT_TRUE(memory->working_set_bytes && memory->anon_bytes);
+  // Page tables and stacks of its processes at least; not all of the charge.
+  ASSERT_TRUE(memory->shmem_bytes && memory->kernel_bytes);
+  EXPECT_GT(*memory->kernel_bytes, 0U);
+  EXPECT_LT(*memory->kernel_bytes, *memory->usage_bytes);
   // Each processor keeps the last pages back before it puts them on a list (PAGEVEC_SIZE).
   const auto kept_back = static_cast<std::uint64_t>(::sysconf(_SC_NPROCESSORS_ONLN)) * 31 * kPageBytes;
   EXPECT_GE(*memory->inactive_file_bytes + *memory->active_file_bytes, (std::uint64_t{8} << 20) - kept_back);
