@@ -20,7 +20,10 @@ inline constexpr std::int32_t kMadvDontneedLocked = ADVICE_DONTNEED_LOCKED;
 inline constexpr std::int32_t kMadvGuardInstall = ADVICE_GUARD_INSTALL;
 
 // MADV_DONTNEED or MADV_FREE: what Go's runtime gives memory of its heap back with.
-constexpr bool gives_back(std::optional<std::int32_t> advice) { return advice == kMadvDontneed || advice == kMadvFree; }
+constexpr bool gives_back(std::optional<std::int32_t> advice) {
+  const std::int32_t value = advice.value_or(0);
+  return value == kMadvDontneed || value == kMadvFree;
+}
 
 // After these the same address can be touched again, and the page comes back.
 inline bool can_come_back(std::optional<std::int32_t> advice) { return advice && advice_can_come_back(*advice); }
