@@ -60,12 +60,12 @@ std::vector<Hook> ExactTier::hooks() const {
           {.name = "fexit:try_to_unmap_one", .program = programs.on_unmap_exit, .optional = true}};
 }
 
-void ExactTier::tell(std::uint32_t pid) {
+void ExactTier::tell(std::uint32_t pid) const {
   wire_rss_request request{.pid = pid, .reserved = 0};
   run_syscall_program(bpf_program__fd(skeleton_.progs.tell_rss), request);
 }
 
-void ExactTier::forget(std::uint32_t pid) {
+void ExactTier::forget(std::uint32_t pid) const {
   wire_target target{};
   if (bpf_map_lookup_elem(bpf_map__fd(skeleton_.maps.targets), &pid, &target) != 0) return;
   bpf_map_delete_elem(bpf_map__fd(skeleton_.maps.address_spaces), &target.mm);

@@ -19,9 +19,9 @@ class ExactTier : public Tier {
   std::vector<Hook> hooks() const override;
 
   // Writes into the ring what has changed this target's RSS.
-  void tell(std::uint32_t pid);
+  void tell(std::uint32_t pid) const;
   // It is no target any more; before it is taken out of the table.
-  void forget(std::uint32_t pid);
+  void forget(std::uint32_t pid) const;
   // Fine if the moment at which a page is reclaimed is recorded; else why not.
   const Status& moments() const { return moments_; }
 

@@ -22,7 +22,7 @@ Status GroupTier::configure() {
 
 std::vector<Hook> GroupTier::hooks() const { return {{kGroupHook, skeleton_.progs.on_cgroup_attach}}; }
 
-Status GroupTier::watch(std::uint64_t id, const std::vector<std::string>& controllers) {
+Status GroupTier::watch(std::uint64_t id, const std::vector<std::string>& controllers) const {
   std::int32_t subsystem = -1;
   if (!controllers.empty()) {
     const Result<std::int32_t> found = cgroup_subsystem(controllers);
@@ -36,7 +36,7 @@ Status GroupTier::watch(std::uint64_t id, const std::vector<std::string>& contro
   return {};
 }
 
-bool GroupTier::leave_out(std::uint32_t pid, std::uint32_t programs_run) {
+bool GroupTier::leave_out(std::uint32_t pid, std::uint32_t programs_run) const {
   wire_leave_out request{.pid = pid, .programs = programs_run, .done = 0, .reserved = 0};
   return run_syscall_program(bpf_program__fd(skeleton_.progs.leave_out), request) && request.done == 1;
 }

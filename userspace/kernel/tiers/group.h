@@ -22,9 +22,9 @@ class GroupTier : public Tier {
   std::vector<Hook> hooks() const override;
 
   // As BpfSession::watch_group(), for what happens from now on.
-  Status watch(std::uint64_t id, const std::vector<std::string>& controllers);
+  Status watch(std::uint64_t id, const std::vector<std::string>& controllers) const;
   // As BpfSession::leave_out().
-  bool leave_out(std::uint32_t pid, std::uint32_t programs_run);
+  bool leave_out(std::uint32_t pid, std::uint32_t programs_run) const;
 
  private:
   madvtrace_bpf& skeleton_;

@@ -34,7 +34,7 @@ void RefaultsTier::detach() {
   if (events_) events_->close_all();
 }
 
-void RefaultsTier::make_room() {
+void RefaultsTier::make_room() const {
   constexpr std::uint32_t kMuch = kReleasedChunks / 2;
   if (*static_cast<const volatile __u32*>(&skeleton_.bss->released_chunks) < kMuch) return;
   run_syscall_program(bpf_program__fd(skeleton_.progs.forget_released));

@@ -23,7 +23,7 @@ class RefaultsTier : public Tier {
   FaultEvents& events() { return *events_; }
   const FaultEvents& events() const { return *events_; }
   // As BpfSession::make_room_for_released().
-  void make_room();
+  void make_room() const;
 
  private:
   madvtrace_bpf& skeleton_;
