@@ -109,33 +109,26 @@ constexpr std::tuple kRssColumns{
     Column{"quality", [](CsvLine& line, const RssRow& row) { line.plain(quality_name(row.quality)); }},
 };
 
+// Gives the header of the table whose rows are of this type.
+std::string header_for(const CallRow*) { return header_of(kCallColumns); }
+std::string header_for(const ReleaseRow*) { return header_of(kReleaseColumns); }
+std::string header_for(const SampleRow*) { return std::string(sample_columns()); }
+std::string header_for(const StackRow*) { return header_of(kStackColumns); }
+std::string header_for(const RssRow*) { return header_of(kRssColumns); }
+
 }  // namespace
 
-template <>
-const std::string& header_line<CallRow>() {
-  static const std::string kHeader = header_of(kCallColumns);
+template <class Row>
+const std::string& header_line() {
+  static const std::string kHeader = header_for(static_cast<const Row*>(nullptr));
   return kHeader;
 }
-template <>
-const std::string& header_line<ReleaseRow>() {
-  static const std::string kHeader = header_of(kReleaseColumns);
-  return kHeader;
-}
-template <>
-const std::string& header_line<SampleRow>() {
-  static const std::string kHeader(sample_columns());
-  return kHeader;
-}
-template <>
-const std::string& header_line<StackRow>() {
-  static const std::string kHeader = header_of(kStackColumns);
-  return kHeader;
-}
-template <>
-const std::string& header_line<RssRow>() {
-  static const std::string kHeader = header_of(kRssColumns);
-  return kHeader;
-}
+
+template const std::string& header_line<CallRow>();
+template const std::string& header_line<ReleaseRow>();
+template const std::string& header_line<SampleRow>();
+template const std::string& header_line<StackRow>();
+template const std::string& header_line<RssRow>();
 
 void append_line(std::string& out, const CallRow& row) { append(out, kCallColumns, row); }
 void append_line(std::string& out, const ReleaseRow& row) { append(out, kReleaseColumns, row); }

@@ -10,20 +10,9 @@
 
 namespace madvtrace {
 
-// The header of the table of such rows, LF included.
+// The header of the table of such rows, LF included. For the rows of append_line() below.
 template <class Row>
 const std::string& header_line();
-
-template <>
-const std::string& header_line<CallRow>();
-template <>
-const std::string& header_line<ReleaseRow>();
-template <>
-const std::string& header_line<SampleRow>();
-template <>
-const std::string& header_line<StackRow>();
-template <>
-const std::string& header_line<RssRow>();
 
 // Each appends one line, LF included.
 void append_line(std::string& out, const CallRow& row);
