@@ -55,7 +55,7 @@ class FaultEvents {
   // Watches all threads of this process. Threads that end meanwhile are no error. Whatever
   // could not be watched counts as one in failures().
   Result<FaultWatch> watch(std::uint32_t pid);
-  // Ends all of these at once: one after the other would take long.
+  // Ends all of these at once, and with them whoever shares their events.
   static void end(std::vector<FaultWatch> watches);
 
   std::uint64_t failures() const { return failures_; }
