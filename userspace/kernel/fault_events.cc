@@ -87,7 +87,7 @@ Result<FaultWatch> FaultEvents::watch(std::uint32_t pid) {
   return FaultWatch(std::move(events), mono_now_ns());
 }
 
-void FaultEvents::end(std::vector<FaultWatch> watches) {
+void FaultEvents::end(const std::vector<FaultWatch>& watches) {
   std::vector<Link> links;
   for (const FaultWatch& watch : watches) {
     if (!watch) continue;

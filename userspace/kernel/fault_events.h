@@ -56,7 +56,7 @@ class FaultEvents {
   // could not be watched counts as one in failures().
   Result<FaultWatch> watch(std::uint32_t pid);
   // Ends all of these at once, and with them whoever shares their events.
-  static void end(std::vector<FaultWatch> watches);
+  static void end(const std::vector<FaultWatch>& watches);
 
   std::uint64_t failures() const { return failures_; }
 

@@ -170,7 +170,7 @@ void Targets::let_go() {
     watches.push_back(std::exchange(target.faults, {}));
   }
   ended_.clear();
-  FaultEvents::end(std::move(watches));
+  FaultEvents::end(watches);
   if (gc_probes_ != nullptr) gc_probes_->detach_retired();
 }
 
