@@ -6,7 +6,7 @@
 
 #include <random>
 
-#include "targets/go_modules.h"
+#include "targets/program/go_modules.h"
 
 namespace madvtrace::bench {
 namespace {

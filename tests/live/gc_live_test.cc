@@ -298,8 +298,11 @@ TEST_F(GcTest, SurvivesAHundredAttachments) {
   ASSERT_FALSE(first.is_null());
   for (int i = 0; i < kAttachments; ++i) {
     ASSERT_HAS_VALUE(program->go());
-    ASSERT_HAS_VALUE((*session)->gc_probes()->attach(pid, traced_program_path("collect"), places));
-    (*session)->gc_probes()->detach_all();
+    {
+      GcProbe probe;
+      ASSERT_HAS_VALUE((*session)->gc_probes()->attach(probe, pid, traced_program_path("collect"), places));
+    }
+    (*session)->gc_probes()->detach_retired();
     const Result<Json> truth = program->read_json();
     ASSERT_HAS_VALUE(truth);
     EXPECT_TRUE(truth->at("intact"));

@@ -102,8 +102,6 @@ TEST_F(ProcTree, TellsNoProcessFromNoSuchFile) {
   EXPECT_EQ(gone.error().code, ExitCode::kFailed);
   EXPECT_EQ(root().read_link(17, "exe").error().failure, ProcFailure::kAbsent);
   EXPECT_EQ(root().read_link(18, "exe").error().failure, ProcFailure::kGone);
-  EXPECT_EQ(root().list_tids(17).error().failure, ProcFailure::kAbsent);
-  EXPECT_EQ(root().list_tids(18).error().failure, ProcFailure::kGone);
 }
 
 TEST_F(ProcTree, ErrorsSayWhatAndWhy) {
@@ -180,9 +178,6 @@ TEST_F(ProcTree, ListsNumbersOnlyInOrder) {
   EXPECT_EQ(*pids, (std::vector<pid_t>{2, 17, 300}));
   // A second time: the directory is not read from where the first ended.
   EXPECT_EQ(*root().list_pids(), *pids);
-  make_directory("17/task/18");
-  make_directory("17/task/17");
-  EXPECT_EQ(*root().list_tids(17), (std::vector<pid_t>{17, 18}));
 }
 
 TEST_F(ProcTree, RefusesARootThatIsNoDirectory) {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <gtest/gtest.h>
 
+#include <deque>
+
 #include "symbols/symbolizer.h"
 
 namespace madvtrace {
@@ -10,15 +12,27 @@ namespace {
 constexpr std::uint32_t kNobody = 1U << 23;
 
 TEST(Symbolizer, KeepsThoseThatWereAskedAboutLast) {
-  Symbolizer symbols;
-  for (std::uint32_t i = 0; i < Symbolizer::kProcesses; ++i) symbols.symbol(kNobody + i, 0x1000);
-  symbols.symbol(kNobody, 0x1000);
-  const std::uint32_t one_more = kNobody + Symbolizer::kProcesses;
-  symbols.symbol(one_more, 0x1000);
-  EXPECT_TRUE(symbols.knows(kNobody));
-  EXPECT_FALSE(symbols.knows(kNobody + 1));
-  EXPECT_TRUE(symbols.knows(kNobody + 2));
-  EXPECT_TRUE(symbols.knows(one_more));
+  Symbolizer symbolizer;
+  std::deque<ProcessSymbols> processes;
+  for (std::uint32_t i = 0; i < Symbolizer::kProcesses; ++i) {
+    processes.emplace_back(symbolizer, kNobody + i).symbol(0x1000);
+  }
+  processes[0].symbol(0x1000);
+  ProcessSymbols& one_more = processes.emplace_back(symbolizer, kNobody + Symbolizer::kProcesses);
+  EXPECT_FALSE(one_more.known());
+  one_more.symbol(0x1000);
+  EXPECT_TRUE(processes[0].known());
+  EXPECT_FALSE(processes[1].known());
+  EXPECT_TRUE(processes[2].known());
+  EXPECT_TRUE(one_more.known());
+}
+
+TEST(Symbolizer, WhatEndsMakesRoom) {
+  Symbolizer symbolizer;
+  ProcessSymbols first(symbolizer, kNobody);
+  first.symbol(0x1000);
+  for (std::uint32_t i = 0; i < Symbolizer::kProcesses; ++i) ProcessSymbols(symbolizer, kNobody + 1).symbol(0x1000);
+  EXPECT_TRUE(first.known());
 }
 
 }  // namespace

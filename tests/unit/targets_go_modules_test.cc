@@ -4,7 +4,7 @@
 
 #include <string>
 
-#include "targets/go_modules.h"
+#include "targets/program/go_modules.h"
 #include "tests/support/go_image.h"
 #include "tests/support/temp_directory.h"
 

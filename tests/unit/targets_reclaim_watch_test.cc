@@ -22,13 +22,16 @@ class ReclaimWatchTest : public testing::Test {
         sums_,
         [this] {
           ++asked_;
-          return targets_;
+          std::vector<ReclaimWatch::OfTarget> targets;
+          for (const auto& [pid, sum] : targets_) targets.push_back({.pid = pid, .noticed = noticed_[pid], .now = sum});
+          return targets;
         },
         now_ns);
   }
 
   ReclaimSums sums_{};
   std::map<std::uint32_t, ReclaimSum> targets_;
+  std::map<std::uint32_t, ReclaimSum> noticed_;
   int asked_ = 0;
   ReclaimWatch watch_{ReclaimSums{}, kBeganNs};
 };

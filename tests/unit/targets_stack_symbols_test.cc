@@ -46,7 +46,8 @@ class StackSymbolsTest : public testing::Test {
     auto root = ProcRoot::open(directory_.path());
     if (!root) throw std::runtime_error(root.error().message);
     root_.emplace(std::move(*root));
-    symbols_.emplace(*root_, modules_);
+    targets_.emplace(*root_, nullptr, nullptr);
+    symbols_.emplace(*targets_);
   }
 
   // A process that runs the Go program, has it mapped once more as a library, and code
@@ -80,7 +81,7 @@ class StackSymbolsTest : public testing::Test {
     return builder;
   }
   void feed(const test::StreamBuilder& records) {
-    Decoder decoder({&*symbols_});
+    Decoder decoder({&*targets_, &*symbols_});
     for (const std::string& record : records.records()) decoder.on_record(test::view(record));
   }
   std::vector<Frames> answers() {
@@ -91,7 +92,7 @@ class StackSymbolsTest : public testing::Test {
 
   test::TempDirectory directory_;
   std::optional<ProcRoot> root_;
-  GoModules modules_;
+  std::optional<Targets> targets_;
   std::optional<StackSymbols> symbols_;
 };
 

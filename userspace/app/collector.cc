@@ -1,11 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "app/collector.h"
 
-#include <signal.h>  // NOLINT(modernize-deprecated-headers): kill is POSIX
-#include <spdlog/spdlog.h>
-
 #include <algorithm>
-#include <cerrno>
 #include <cstddef>
 #include <span>
 #include <utility>
@@ -13,6 +9,7 @@
 
 #include "base/clock.h"
 #include "stream/collector_record.h"
+#include "targets/describe.h"
 
 namespace madvtrace {
 namespace {
@@ -29,8 +26,8 @@ Collector::Collector(BpfSession& session, const ProcRoot& proc, Outputs& outputs
       outputs_(outputs),
       recording_(std::move(recording)),
       trace_(outputs),
-      runtimes_(proc),
-      stacks_(proc, modules_),
+      targets_(proc, session.gc_probes(), session.fault_events()),
+      stacks_(targets_),
       look_budget_(walk_budget / 2),
       sample_budget_(walk_budget / 2),
       groups_(proc),
@@ -38,7 +35,6 @@ Collector::Collector(BpfSession& session, const ProcRoot& proc, Outputs& outputs
       decoder_({&trace_, &targets_, &stacks_}),
       reclaim_watch_(session.reclaims(), mono_now_ns()),
       budget_passed_ns_(mono_now_ns()) {
-  if (GcProbes* const probes = session.gc_probes()) gc_marks_.emplace(*probes);
   if (recording_) tee_.add(*recording_);
   tee_.add(decoder_);
 }
@@ -54,7 +50,7 @@ Status Collector::watch_group(const FoundGroup& group, const std::string& name, 
   admission_.emplace(
       tee_, go_only,
       Admission::Actions{
-          .is_go = [this](std::uint32_t pid) { return is_go(pid); },
+          .is_go = [this](std::uint32_t pid) { return targets_.is_go(pid); },
           .programs_run = [this](std::uint32_t pid) { return session_.programs_run(pid); },
           .leave_out = [this](std::uint32_t pid, std::uint32_t programs) { return session_.leave_out(pid, programs); },
           .left_out = [this](std::uint32_t pid,
@@ -72,7 +68,7 @@ Result<bool> Collector::drain(bool all) {
   if (!status) return tl::unexpected(status.error());
   if (!ring.more()) {
     for (const Frames& frames : stacks_.take_ready()) emit(frames);
-    look_at_changed_processes();
+    look_at_changed();
     stacks_.work(kSymbolsAtOnceNs);
   }
   return ring.more();
@@ -80,9 +76,11 @@ Result<bool> Collector::drain(bool all) {
 
 void Collector::notice_reclaim() {
   const auto of_targets = [this] {
-    std::map<std::uint32_t, ReclaimSum> sums;
-    for (const std::uint32_t pid : targets_.pids()) sums[pid] = session_.reclaims_by(pid);
-    return sums;
+    std::vector<ReclaimWatch::OfTarget> all;
+    for (auto& [pid, target] : targets_.all()) {
+      all.push_back({.pid = pid, .noticed = target.reclaims, .now = session_.reclaims_by(pid)});
+    }
+    return all;
   };
   const ReclaimSums sums = session_.reclaims();
   for (const Reclaim& reclaim : reclaim_watch_.notice(sums, of_targets, mono_now_ns())) {
@@ -172,40 +170,17 @@ Status Collector::last_look() {
 
 Status Collector::look_if_reclaimed() { return reclaimed_since_look_ ? look_at_watched(/*always=*/false) : Status{}; }
 
-void Collector::look_at_changed_processes() {
-  for (const std::uint32_t pid : targets_.take_ended()) {
-    if (gc_marks_) gc_marks_->detach(pid);
-    if (FaultEvents* const faults = session_.fault_events()) faults->forget(pid);
-  }
-  for (const Targets::Change& change : targets_.take_changed()) {
-    Target* const target = targets_.find(change.pid);
-    if (target == nullptr) continue;
-    watch_faults(change);
-    look_at_process(change.pid, *target, change.forked);
-    sample(change.pid, *target, /*always=*/false);
+void Collector::look_at_changed() {
+  for (Target* const target : targets_.take_changed()) {
+    if (std::optional<ProcessInfo> info = targets_.look_at(*target)) {
+      // The kernel side has said of the others that they are in the group.
+      if (group_) info->outside_group = admission_->is_named(target->pid) && !group_->contains(target->pid);
+      emit(*info);
+    }
+    sample(*target, /*always=*/false);
   }
   // What the counters grow by is from here on.
   if (!group_sampled_) sample_group();
-}
-
-void Collector::look_at_process(std::uint32_t pid, Target& target, bool forked) {
-  const Program program = open_program(proc_, modules_, pid);
-  std::optional<ProcessInfo> info = describe_process(proc_, pid, program);
-  if (!info) return;
-  // A child that a Go program has forked collects nothing before its exec; until then
-  // its address space may even be its parent's (vfork).
-  if (!forked) {
-    if (gc_marks_) info->gc_marks = gc_marks_->attach(pid, program);
-    info->go = runtimes_.look_at(pid, program, target);
-  }
-  // The kernel side has said of the others that they are in the group.
-  if (group_) info->outside_group = admission_->is_named(pid) && !group_->contains(pid);
-  emit(*info);
-}
-
-std::optional<bool> Collector::is_go(std::uint32_t pid) {
-  const Program program = open_program(proc_, modules_, pid);
-  return program.exe ? std::optional(program.go != nullptr) : std::nullopt;
 }
 
 void Collector::sample_group() {
@@ -215,23 +190,13 @@ void Collector::sample_group() {
   }
 }
 
-void Collector::watch_faults(const Targets::Change& change) {
-  FaultEvents* const faults = session_.fault_events();
-  if (faults == nullptr) return;
-  const Status watched =
-      change.forked ? faults->watch_child(change.pid, change.parent_pid, change.mono_ns) : faults->watch(change.pid);
-  if (!watched) spdlog::warn("pid {}: refaults are not seen: {}", change.pid, watched.error().message);
-}
-
-void Collector::sample(std::uint32_t pid, Target& target, bool always) {
-  if (const std::optional<Sample> sample = sampler_.sample(pid, target, always)) emit(*sample);
+void Collector::sample(Target& target, bool always) {
+  if (const std::optional<Sample> sample = sampler_.sample(target, always)) emit(*sample);
 }
 
 void Collector::sample_all(bool always) {
   groups_.new_interval();
-  for (const std::uint32_t pid : targets_.pids()) {
-    if (Target* const target = targets_.find(pid)) sample(pid, *target, always);
-  }
+  for (auto& [pid, target] : targets_.all()) sample(target, always);
   sample_group();
 }
 
@@ -245,18 +210,6 @@ void Collector::emit_losses() {
     std::uint64_t& told = losses_told_[cause];
     if (count > told) emit(Loss{.cause = cause, .count = count - told});
     told = count;
-  }
-}
-
-// Their exit was lost, or nobody told.
-void Collector::drop_vanished() {
-  std::vector<std::uint32_t> vanished;
-  for (const std::uint32_t pid : targets_.pids()) {
-    if (::kill(static_cast<pid_t>(pid), 0) != 0 && errno == ESRCH) vanished.push_back(pid);
-  }
-  for (const std::uint32_t pid : vanished) {
-    targets_.remove(pid);
-    session_.remove_target(pid);
   }
 }
 
@@ -274,7 +227,7 @@ Status Collector::tick() {
   if (const Status told = tell_rss(); !told) return told;
   sample_all(/*always=*/false);
   emit_losses();
-  drop_vanished();
+  for (const std::uint32_t pid : targets_.drop_vanished()) session_.remove_target(pid);
   if (recording_) recording_->flush();
   outputs_.end_interval(lost());
   return {};

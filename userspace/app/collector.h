@@ -4,15 +4,13 @@
 //   ring ----+
 //            +--> tee --> recording
 //   collector's own records   --> decoder --> model --> outputs
-//                                         --> live targets, stacks to symbolise
+//                                         --> targets, stacks to symbolise
 //
 // Everything the model gets to know passes through the tee as a record.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <map>
-#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -26,9 +24,6 @@
 #include "stream/recording_writer.h"
 #include "stream/tee.h"
 #include "targets/admission.h"
-#include "targets/gc_marks.h"
-#include "targets/go_modules.h"
-#include "targets/go_runtimes.h"
 #include "targets/group_watch.h"
 #include "targets/reclaim_watch.h"
 #include "targets/sampler.h"
@@ -70,22 +65,18 @@ class Collector {
   Status written() const;
 
  private:
-  void look_at_changed_processes();
-  void look_at_process(std::uint32_t pid, Target& target, bool forked);
+  void look_at_changed();
   void notice_reclaim();
   void pass_budgets();
   Status tell_rss();
   Status look_at_watched(bool always);
   Status look_at_left(bool always);
   Status look_at(std::uint32_t pid, std::span<const std::uint64_t> chunks);
-  std::optional<bool> is_go(std::uint32_t pid);
-  void watch_faults(const Targets::Change& change);
-  void sample(std::uint32_t pid, Target& target, bool always);
+  void sample(Target& target, bool always);
   void sample_all(bool always);
   void sample_group();
   void emit_clock();
   void emit_losses();
-  void drop_vanished();
   std::uint64_t lost() const;
 
   BpfSession& session_;
@@ -94,8 +85,6 @@ class Collector {
   std::optional<RecordingWriter> recording_;
   Trace trace_;
   Targets targets_;
-  GoModules modules_;
-  GoRuntimes runtimes_;
   StackSymbols stacks_;
   WalkBudget look_budget_;    // half of the budget for the watched pages,
   WalkBudget sample_budget_;  // half for the samples
@@ -103,7 +92,6 @@ class Collector {
   Sampler sampler_;
   std::optional<GroupWatch> group_;
   bool group_sampled_ = false;
-  std::optional<GcMarks> gc_marks_;
   Decoder decoder_;
   Tee tee_;
   std::optional<Admission> admission_;  // of the processes of a group

@@ -194,12 +194,9 @@ Status Tracer::begin() {
     pids.push_back(command_->pid());
   }
   for (const std::uint32_t pid : pids) {
-    // Before anything that it releases is noted.
-    if (FaultEvents* const faults = session_->fault_events()) {
-      if (const Status status = faults->watch(pid); !status) return status;
-    }
+    // Its faults are seen before anything that it releases is noted.
+    if (const Status status = collector_->targets().add(pid); !status) return status;
     if (const Status status = session_->add_target(pid, options_.follow_forks); !status) return status;
-    collector_->targets().add(pid);
   }
   const Status found = group_ ? begin_group() : session_->find_targets();
   if (!found) return found;
@@ -298,6 +295,7 @@ Result<ExitCode> Tracer::end() {
   check(collector_->last_look());
   session_->stop_recording();
   const std::uint64_t ended_mono_ns = mono_now_ns();
+  collector_->targets().let_go();
   session_->detach_all();
   if (const Result<bool> drained = collector_->drain(/*all=*/true); !drained && !failure_) failure_ = drained.error();
   report_command();

@@ -69,10 +69,7 @@ T* add(std::vector<std::unique_ptr<Tier>>& tiers, Arguments&&... arguments) {
 
 void BpfSession::SkeletonDeleter::operator()(madvtrace_bpf* skeleton) const { madvtrace_bpf::destroy(skeleton); }
 
-BpfSession::~BpfSession() {
-  for (const auto& tier : tiers_) tier->detach();
-  destroy_together(std::move(links_));
-}
+BpfSession::~BpfSession() { destroy_together(std::move(links_)); }
 
 Result<std::unique_ptr<BpfSession>> BpfSession::load(const SessionOptions& options) {
   capture_libbpf_log();
@@ -163,7 +160,6 @@ Status BpfSession::attach_all() {
 void BpfSession::stop_recording() { *static_cast<volatile __u32*>(&skeleton_->bss->recording_stopped) = 1; }
 
 void BpfSession::detach_all() {
-  for (const auto& tier : tiers_) tier->detach();
   destroy_together(std::exchange(links_, {}));
   for (const Hook& hook : hooks()) {
     if (hook.optional || hook.catches_up) continue;

@@ -52,7 +52,8 @@ class BpfSession {
   // At once, for all hooks together: no call that begins after it is recorded, calls
   // that are under way still get their ends.
   void stop_recording();
-  // Takes about a tenth of a second: the kernel waits for grace periods.
+  // Takes about a tenth of a second: the kernel waits for grace periods. What gc_probes() and
+  // fault_events() have given out, process by process, ends with whoever holds it.
   void detach_all();
 
   // From here on its calls are recorded; `follow`: its children's too.

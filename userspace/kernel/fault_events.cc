@@ -49,54 +49,51 @@ Result<Link> open_event(const bpf_program* program, std::uint32_t tid) {
 
 }  // namespace
 
-Status FaultEvents::open_new_threads(std::uint32_t pid, std::map<std::uint32_t, bool>& seen, Family& family) const {
+FaultWatch FaultWatch::of_child(std::uint64_t forked_ns) const {
+  return events_ && since_ns_ < forked_ns ? FaultWatch(events_, forked_ns) : FaultWatch();
+}
+
+Status FaultEvents::open_new_threads(std::uint32_t pid, std::set<std::uint32_t>& seen,
+                                     FaultWatch::Events& events) const {
   std::error_code error;
   const std::filesystem::path tasks = fmt::format("/proc/{}/task", pid);
   for (std::filesystem::directory_iterator at(tasks, error), end; !error && at != end; at.increment(error)) {
     const std::string name = at->path().filename();
     std::uint32_t tid = 0;
-    if (std::from_chars(name.data(), name.data() + name.size(), tid).ec != std::errc{} || seen.contains(tid)) continue;
-    seen[tid] = true;
+    if (std::from_chars(name.data(), name.data() + name.size(), tid).ec != std::errc{} || !seen.insert(tid).second) {
+      continue;
+    }
     Result<Link> link = open_event(program_, tid);
     if (!link) return tl::unexpected(link.error());
-    if (*link) family.links.push_back(std::move(*link));
+    if (*link) events.push_back(std::move(*link));
   }
   return {};
 }
 
-Status FaultEvents::watch(std::uint32_t pid) {
-  if (watched_.contains(pid)) return {};
-  if (watched_.empty()) allow_many_files();
-  auto family = std::make_shared<Family>();
-  std::map<std::uint32_t, bool> seen;
+Result<FaultWatch> FaultEvents::watch(std::uint32_t pid) {
+  if (!std::exchange(allowed_many_files_, true)) allow_many_files();
+  auto events = std::make_shared<FaultWatch::Events>();
+  std::set<std::uint32_t> seen;
   // A thread that was not listed may have been started by one that was not watched yet;
   // once there is no such thread any more, all that follow inherit.
   for (int i = 0; i < kMostLists; ++i) {
     const std::size_t before = seen.size();
-    if (const Status status = open_new_threads(pid, seen, *family); !status) {
+    if (const Status status = open_new_threads(pid, seen, *events); !status) {
       ++failures_;
-      return status;
+      return tl::unexpected(status.error());
     }
     if (seen.size() == before) break;
   }
-  watched_[pid] = {.family = std::move(family), .since_ns = mono_now_ns()};
-  return {};
+  return FaultWatch(std::move(events), mono_now_ns());
 }
 
-Status FaultEvents::watch_child(std::uint32_t pid, std::uint32_t parent_pid, std::uint64_t forked_ns) {
-  const auto parent = watched_.find(parent_pid);
-  if (parent == watched_.end() || parent->second.since_ns >= forked_ns) return watch(pid);
-  watched_[pid] = {.family = parent->second.family, .since_ns = forked_ns};
-  return {};
-}
-
-void FaultEvents::close_all() {
+void FaultEvents::end(const std::vector<FaultWatch>& watches) {
   std::vector<Link> links;
-  for (auto& [pid, watched] : watched_) {
-    for (Link& link : watched.family->links) links.push_back(std::move(link));
-    watched.family->links.clear();
+  for (const FaultWatch& watch : watches) {
+    if (!watch) continue;
+    for (Link& link : *watch.events_) links.push_back(std::move(link));
+    watch.events_->clear();
   }
-  watched_.clear();
   destroy_together(std::move(links));
 }
 

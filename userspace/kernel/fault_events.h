@@ -13,8 +13,9 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <map>
 #include <memory>
+#include <set>
+#include <utility>
 #include <vector>
 
 #include "base/result.h"
@@ -24,39 +25,46 @@ struct bpf_program;
 
 namespace madvtrace {
 
+// One process is watched for as long as this exists. It shares its events with those that
+// it was forked from.
+class FaultWatch {
+ public:
+  FaultWatch() = default;  // nobody is watched
+  explicit operator bool() const { return events_ != nullptr; }
+
+  // Watches a process that this one has forked at that moment, or nobody if the events were
+  // opened after it.
+  FaultWatch of_child(std::uint64_t forked_ns) const;
+
+ private:
+  friend class FaultEvents;
+  // They were opened together.
+  using Events = std::vector<Link>;
+  FaultWatch(std::shared_ptr<Events> events, std::uint64_t since_ns)
+      : events_(std::move(events)), since_ns_(since_ns) {}
+
+  std::shared_ptr<Events> events_;
+  std::uint64_t since_ns_ = 0;
+};
+
 class FaultEvents {
  public:
+  // The program must be loaded, and outlive every FaultWatch.
   explicit FaultEvents(bpf_program* on_page_fault) : program_(on_page_fault) {}
-  ~FaultEvents() { close_all(); }
-  FaultEvents(FaultEvents&&) = default;
-  FaultEvents& operator=(FaultEvents&&) = default;
 
-  // All threads of this process; nothing happens if it is watched already. Threads that
-  // end meanwhile are no error. Whatever could not be watched counts as one in failures().
-  Status watch(std::uint32_t pid);
-  // A process that was forked at this moment: watched by its parent's events if they were
-  // there by then.
-  Status watch_child(std::uint32_t pid, std::uint32_t parent_pid, std::uint64_t forked_ns);
-  // It has ended, or is no target any more.
-  void forget(std::uint32_t pid) { watched_.erase(pid); }
-  void close_all();
+  // Watches all threads of this process. Threads that end meanwhile are no error. Whatever
+  // could not be watched counts as one in failures().
+  Result<FaultWatch> watch(std::uint32_t pid);
+  // Ends all of these at once, and with them whoever shares their events.
+  static void end(const std::vector<FaultWatch>& watches);
 
   std::uint64_t failures() const { return failures_; }
 
  private:
-  // Events that were opened together.
-  struct Family {
-    std::vector<Link> links;
-  };
-  struct Watched {
-    std::shared_ptr<Family> family;
-    std::uint64_t since_ns = 0;
-  };
-
-  Status open_new_threads(std::uint32_t pid, std::map<std::uint32_t, bool>& seen, Family& family) const;
+  Status open_new_threads(std::uint32_t pid, std::set<std::uint32_t>& seen, FaultWatch::Events& events) const;
 
   bpf_program* program_;
-  std::map<std::uint32_t, Watched> watched_;  // by pid
+  bool allowed_many_files_ = false;
   std::uint64_t failures_ = 0;
 };
 

@@ -11,49 +11,49 @@
 #include "kernel/many_files.h"
 
 namespace madvtrace {
-namespace {
 
-constexpr std::size_t kRetiredAtOnce = 64;
+GcProbe::GcProbe(GcProbe&& other) noexcept
+    : probes_(std::exchange(other.probes_, nullptr)), uprobes_(std::exchange(other.uprobes_, {})) {}
 
-void move_all(std::vector<Uprobe>& from, std::vector<Uprobe>& to) {
-  to.insert(to.end(), std::make_move_iterator(from.begin()), std::make_move_iterator(from.end()));
-  from.clear();
+GcProbe& GcProbe::operator=(GcProbe&& other) noexcept {
+  std::swap(probes_, other.probes_);
+  std::swap(uprobes_, other.uprobes_);
+  return *this;
 }
 
-}  // namespace
+GcProbe::~GcProbe() {
+  if (probes_ != nullptr) probes_->retire(std::move(uprobes_));
+}
 
-Status GcProbes::attach(std::uint32_t pid, const std::string& path, const GcPlaces& places) {
+Status GcProbes::attach(GcProbe& probe, std::uint32_t pid, const std::string& path, const GcPlaces& places) {
   // Two pairs in one process would tell everything twice.
-  if (auto before = attached_.extract(pid)) destroy_together(std::move(before.mapped()));
-  if (attached_.size() >= kMostProcesses) {
+  if (probe.probes_ != nullptr) --attached_;
+  probe.probes_ = nullptr;
+  destroy_together(std::exchange(probe.uprobes_, {}));
+  if (attached_ >= kMostProcesses) {
     return fail(ExitCode::kUnsupported, fmt::format("only {} processes at once", kMostProcesses));
   }
-  if (attached_.empty()) allow_many_files();
+  if (attached_ == 0) allow_many_files();
   // The end first, so that no start is seen of which the end would be missed.
   Result<Uprobe> end = Uprobe::attach(on_end_, pid, path, places.end_offset, 0);
   if (!end) return tl::unexpected(end.error());
   const std::uint64_t cookie = places.has_trigger ? WIRE_GC_TRIGGER_IN_DI : 0;
   Result<Uprobe> start = Uprobe::attach(on_start_, pid, path, places.start_offset, cookie);
   if (!start) return tl::unexpected(start.error());
-  std::vector<Uprobe>& probes = attached_[pid];
-  probes.push_back(std::move(*start));
-  probes.push_back(std::move(*end));
+  probe.uprobes_.push_back(std::move(*start));
+  probe.uprobes_.push_back(std::move(*end));
+  probe.probes_ = this;
+  ++attached_;
   return {};
 }
 
-void GcProbes::detach(std::uint32_t pid) {
-  const auto found = attached_.find(pid);
-  if (found == attached_.end()) return;
-  move_all(found->second, retired_);
-  attached_.erase(found);
-  if (retired_.size() < kRetiredAtOnce) return;
-  destroy_together(std::exchange(retired_, {}));
+void GcProbes::retire(std::vector<Uprobe> uprobes) {
+  --attached_;
+  retired_.insert(retired_.end(), std::make_move_iterator(uprobes.begin()), std::make_move_iterator(uprobes.end()));
 }
 
-void GcProbes::detach_all() {
-  for (auto& [pid, probes] : attached_) move_all(probes, retired_);
-  attached_.clear();
-  destroy_together(std::exchange(retired_, {}));
+void GcProbes::detach_retired(std::size_t at_least) {
+  if (retired_.size() >= at_least) destroy_together(std::exchange(retired_, {}));
 }
 
 }  // namespace madvtrace

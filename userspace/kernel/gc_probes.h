@@ -12,7 +12,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <map>
 #include <string>
 #include <vector>
 
@@ -30,30 +29,52 @@ struct GcPlaces {
   bool has_trigger = false;  // in a register at the start: see golang/gc_functions.h
 };
 
+class GcProbes;
+
+// It holds the breakpoints of one process. When it is destroyed they are left to GcProbes,
+// which takes them out, sooner or later: the process has ended, runs something else or is no
+// target any more, so that no hit is told. So no destructor waits for the kernel.
+class GcProbe {
+ public:
+  GcProbe() = default;
+  GcProbe(GcProbe&& other) noexcept;
+  GcProbe& operator=(GcProbe&& other) noexcept;
+  GcProbe(const GcProbe&) = delete;
+  GcProbe& operator=(const GcProbe&) = delete;
+  ~GcProbe();
+
+ private:
+  friend class GcProbes;
+  GcProbes* probes_ = nullptr;
+  std::vector<Uprobe> uprobes_;  // two, or none
+};
+
 class GcProbes {
  public:
-  // Two breakpoints, and two to four file descriptors, each.
+  // Each takes two breakpoints, and two to four file descriptors.
   static constexpr std::size_t kMostProcesses = 1024;
+  // So many breakpoints are taken out at once, in the time that one takes: of 32 processes.
+  static constexpr std::size_t kManyRetired = 64;
 
-  // The programs must be loaded, and outlive this.
+  // The programs must be loaded, and outlive this; and this every GcProbe.
   GcProbes(const bpf_program* on_start, const bpf_program* on_end) : on_start_(on_start), on_end_(on_end) {}
-  ~GcProbes() { detach_all(); }
+  ~GcProbes() { detach_retired(); }
   GcProbes(const GcProbes&) = delete;
   GcProbes& operator=(const GcProbes&) = delete;
 
-  // In place of what was attached to this process. `path` as for Uprobe::attach().
-  Status attach(std::uint32_t pid, const std::string& path, const GcPlaces& places);
-  // Of a process that has ended or runs something else: sooner or later, since nothing
-  // can hit them any more. Many are taken out at once, and the call then waits for them:
-  // a thread that did so meanwhile would be there when this process forks.
-  void detach(std::uint32_t pid);
-  // Waits until the last breakpoint is out.
-  void detach_all();
+  // What `probe` holds from before is taken out first. `path` is as for Uprobe::attach().
+  Status attach(GcProbe& probe, std::uint32_t pid, const std::string& path, const GcPlaces& places);
+  // If so many breakpoints are held by nobody any more: waits until they are out, 50 to 100 ms
+  // (a thread that did so meanwhile would be there when this process forks).
+  void detach_retired(std::size_t at_least = 1);
 
  private:
+  friend class GcProbe;
+  void retire(std::vector<Uprobe> uprobes);
+
   const bpf_program* on_start_;
   const bpf_program* on_end_;
-  std::map<std::uint32_t, std::vector<Uprobe>> attached_;
+  std::size_t attached_ = 0;  // processes
   std::vector<Uprobe> retired_;
 };
 

@@ -86,31 +86,24 @@ ProcResult<std::string> ProcRoot::read_link(pid_t pid, std::string_view name) co
   return std::string(target.data(), static_cast<std::size_t>(length));
 }
 
-ProcResult<std::vector<pid_t>> ProcRoot::list_pids() const { return list_numbers(0, "."); }
-
-ProcResult<std::vector<pid_t>> ProcRoot::list_tids(pid_t pid) const {
-  return list_numbers(pid, relative_path(pid, "task"));
-}
-
-ProcResult<std::vector<pid_t>> ProcRoot::list_numbers(pid_t pid, const std::string& relative) const {
-  const std::string_view name = pid == 0 ? "" : "task";
-  UniqueFd fd(::openat(fd_.get(), relative.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!fd) return unexpected(error(pid, name, errno));
+ProcResult<std::vector<pid_t>> ProcRoot::list_pids() const {
+  UniqueFd fd(::openat(fd_.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!fd) return unexpected(error(0, "", errno));
   const std::unique_ptr<DIR, CloseDirectory> directory(::fdopendir(fd.get()));
-  if (!directory) return unexpected(error(pid, name, errno));
+  if (!directory) return unexpected(error(0, "", errno));
   fd.release();
-  std::vector<pid_t> numbers;
+  std::vector<pid_t> pids;
   for (;;) {
     errno = 0;
     const dirent* entry = ::readdir(directory.get());
     if (entry == nullptr) break;
     const std::string_view text = entry->d_name;
-    const std::optional<pid_t> number = parse_integer<pid_t>(text);
-    if (number && *number > 0 && text.front() != '0') numbers.push_back(*number);
+    const std::optional<pid_t> pid = parse_integer<pid_t>(text);
+    if (pid && *pid > 0 && text.front() != '0') pids.push_back(*pid);
   }
-  if (errno != 0) return unexpected(error(pid, name, errno));
-  std::sort(numbers.begin(), numbers.end());
-  return numbers;
+  if (errno != 0) return unexpected(error(0, "", errno));
+  std::sort(pids.begin(), pids.end());
+  return pids;
 }
 
 ProcError ProcRoot::malformed(pid_t pid, std::string_view name, std::string_view reason) const {

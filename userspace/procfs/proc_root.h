@@ -63,7 +63,6 @@ class ProcRoot {
 
   // Ascending. Those that came or went while it was read may be in it or not.
   ProcResult<std::vector<pid_t>> list_pids() const;
-  ProcResult<std::vector<pid_t>> list_tids(pid_t pid) const;
 
   // For errors that come up above this class: "<root>/PID/name: reason".
   ProcError malformed(pid_t pid, std::string_view name, std::string_view reason) const;
@@ -72,7 +71,6 @@ class ProcRoot {
   ProcRoot(std::string path, UniqueFd fd) : path_(std::move(path)), fd_(std::move(fd)) {}
 
   ProcError error(pid_t pid, std::string_view name, int error_number) const;
-  ProcResult<std::vector<pid_t>> list_numbers(pid_t pid, const std::string& relative) const;
 
   std::string path_;
   UniqueFd fd_;

@@ -5,7 +5,6 @@
 #include <bcc/bcc_syms.h>
 #include <elf.h>
 
-#include <algorithm>
 #include <array>
 #include <string_view>
 
@@ -19,14 +18,12 @@ std::string_view file_name(std::string_view path) { return path.substr(path.rfin
 
 }  // namespace
 
-class Symbolizer::Cache {
+class ProcessSymbols::Cache {
  public:
   explicit Cache(std::uint32_t pid) : pid_(static_cast<int>(pid)), cache_(bcc_symcache_new(pid_, &options_)) {}
   ~Cache() { bcc_free_symcache(cache_, pid_); }
   Cache(const Cache&) = delete;
   Cache& operator=(const Cache&) = delete;
-
-  std::uint64_t last_asked = 0;
 
   NativeSymbol symbol(std::uint64_t address) {
     bcc_symbol found{};
@@ -48,25 +45,22 @@ class Symbolizer::Cache {
   void* cache_;
 };
 
-Symbolizer::Symbolizer() = default;
-Symbolizer::~Symbolizer() = default;
-
-NativeSymbol Symbolizer::symbol(std::uint32_t pid, std::uint64_t address) { return cache_of(pid).symbol(address); }
-
-Symbolizer::Cache& Symbolizer::cache_of(std::uint32_t pid) {
-  const auto known = caches_.find(pid);
-  if (known == caches_.end() && caches_.size() >= kProcesses) {
-    caches_.erase(std::min_element(caches_.begin(), caches_.end(), [](const auto& a, const auto& b) {
-      return a.second->last_asked < b.second->last_asked;
-    }));
-  }
-  std::unique_ptr<Cache>& cache = caches_[pid];
-  if (!cache) cache = std::make_unique<Cache>(pid);
-  cache->last_asked = ++asked_;
-  return *cache;
+void Symbolizer::on_asked(ProcessSymbols& process) {
+  known_.remove(&process);
+  known_.push_front(&process);
+  if (known_.size() <= kProcesses) return;
+  known_.back()->cache_.reset();
+  known_.pop_back();
 }
 
-void Symbolizer::forget(std::uint32_t pid) { caches_.erase(pid); }
+ProcessSymbols::ProcessSymbols(Symbolizer& symbolizer, std::uint32_t pid) : symbolizer_(symbolizer), pid_(pid) {}
+ProcessSymbols::~ProcessSymbols() { symbolizer_.on_gone(*this); }
+
+NativeSymbol ProcessSymbols::symbol(std::uint64_t address) {
+  symbolizer_.on_asked(*this);
+  if (!cache_) cache_ = std::make_unique<Cache>(pid_);
+  return cache_->symbol(address);
+}
 
 std::string build_id(const std::string& path) {
   // bcc_elf_get_buildid writes at most BPF_BUILD_ID_SIZE bytes in hex.

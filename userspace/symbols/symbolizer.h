@@ -5,14 +5,15 @@
 // Names are whatever the process's files say.
 //
 // Memory: about 0.5 MB a process with a C library, more with large ones; bounded by
-// kProcesses. Beyond, what is known of the one that was asked about longest ago is dropped.
+// Symbolizer::kProcesses. Beyond, what is known of the one that was asked about longest ago
+// is dropped.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <list>
 #include <memory>
 #include <string>
-#include <unordered_map>
 
 namespace madvtrace {
 
@@ -22,29 +23,44 @@ struct NativeSymbol {
   std::uint64_t offset = 0;  // in the module
 };
 
+class ProcessSymbols;
+
+// It bounds what is known of all processes together.
 class Symbolizer {
  public:
   static constexpr std::size_t kProcesses = 64;
 
-  Symbolizer();
-  ~Symbolizer();
-  Symbolizer(const Symbolizer&) = delete;
-  Symbolizer& operator=(const Symbolizer&) = delete;
+ private:
+  friend class ProcessSymbols;
+  void on_asked(ProcessSymbols& process);
+  void on_gone(ProcessSymbols& process) { known_.remove(&process); }
 
-  NativeSymbol symbol(std::uint32_t pid, std::uint64_t address);
+  std::list<ProcessSymbols*> known_;  // asked about last in front
+};
+
+// It knows the symbols of one process, of the program that this runs when it is first asked
+// about.
+class ProcessSymbols {
+ public:
+  // The symbolizer must outlive this.
+  ProcessSymbols(Symbolizer& symbolizer, std::uint32_t pid);
+  ~ProcessSymbols();
+  ProcessSymbols(const ProcessSymbols&) = delete;
+  ProcessSymbols& operator=(const ProcessSymbols&) = delete;
+
+  NativeSymbol symbol(std::uint64_t address);
 
   // Whether it has looked at the process before, and still knows: its files may be known
   // then, also when it is gone.
-  bool knows(std::uint32_t pid) const { return caches_.contains(pid); }
-  // The process runs another program now, or is gone.
-  void forget(std::uint32_t pid);
+  bool known() const { return cache_ != nullptr; }
 
  private:
+  friend class Symbolizer;
   class Cache;
-  Cache& cache_of(std::uint32_t pid);
 
-  std::unordered_map<std::uint32_t, std::unique_ptr<Cache>> caches_;
-  std::uint64_t asked_ = 0;  // so often
+  Symbolizer& symbolizer_;
+  std::uint32_t pid_;
+  std::unique_ptr<Cache> cache_;
 };
 
 // The GNU build id of an ELF file, lower-case hex; empty if it has none.

@@ -13,8 +13,7 @@ bool under_way(const ReclaimSum& sum, std::uint64_t now_ns) {
 
 }  // namespace
 
-std::vector<Reclaim> ReclaimWatch::notice(const ReclaimSums& sums, const SumsOfTargets& of_targets,
-                                          std::uint64_t now_ns) {
+std::vector<Reclaim> ReclaimWatch::notice(const ReclaimSums& sums, const AllTargets& targets, std::uint64_t now_ns) {
   std::vector<Reclaim> reclaims;
   const auto compare = [&](Reclaimer by, const ReclaimSum& before, const ReclaimSum& sum, std::uint32_t pid) {
     Reclaim reclaim{.by = by, .from_ns = noticed_ns_, .to_ns = now_ns, .pages = std::nullopt, .pid = pid};
@@ -30,12 +29,10 @@ std::vector<Reclaim> ReclaimWatch::notice(const ReclaimSums& sums, const SumsOfT
     if (by != Reclaimer::kSelf) {
       compare(by, sums_.at(i), sums.at(i), /*pid=*/0);
     } else if (sums.at(i) != sums_.at(i) || under_way(sums.at(i), now_ns)) {
-      std::map<std::uint32_t, ReclaimSum> targets = of_targets();
-      for (const auto& [pid, sum] : targets) {
-        const auto before = targets_.find(pid);
-        compare(by, before == targets_.end() ? ReclaimSum{} : before->second, sum, pid);
+      for (const OfTarget& target : targets()) {
+        compare(by, target.noticed, target.now, target.pid);
+        target.noticed = target.now;
       }
-      targets_ = std::move(targets);
     }
   }
   sums_ = sums;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Who has reclaimed since the last look, out of the kernel side's sums.
+// Tells from the kernel side's sums who has reclaimed since the last look.
 //
 // The kernel says how many pages a reclaim took when it ends. Pages that are found gone
 // while it is still under way were taken by it all the same: then it is told with an
@@ -10,7 +10,6 @@
 
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <optional>
 #include <vector>
 
@@ -25,16 +24,22 @@ class ReclaimWatch {
   // a BPF program that would run inside of itself.
   static constexpr std::uint64_t kLongestNs = 60'000'000'000;
 
-  using SumsOfTargets = std::function<std::map<std::uint32_t, ReclaimSum>()>;
+  // One target has reclaimed so much itself. `noticed` is kept with the target, empty at
+  // first.
+  struct OfTarget {
+    std::uint32_t pid = 0;
+    ReclaimSum& noticed;
+    ReclaimSum now;
+  };
+  using AllTargets = std::function<std::vector<OfTarget>()>;
 
   ReclaimWatch(const ReclaimSums& sums, std::uint64_t now_ns) : sums_(sums), noticed_ns_(now_ns) {}
 
-  // `of_targets` is only asked if a target has reclaimed.
-  std::vector<Reclaim> notice(const ReclaimSums& sums, const SumsOfTargets& of_targets, std::uint64_t now_ns);
+  // `targets` is only asked if one of them has reclaimed.
+  std::vector<Reclaim> notice(const ReclaimSums& sums, const AllTargets& targets, std::uint64_t now_ns);
 
  private:
-  ReclaimSums sums_;                             // of the whole machine, at the last notice
-  std::map<std::uint32_t, ReclaimSum> targets_;  // of them, by a target
+  ReclaimSums sums_;  // of the whole machine, at the last notice
   std::uint64_t noticed_ns_;
 };
 

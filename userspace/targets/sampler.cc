@@ -1,17 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "targets/sampler.h"
 
-#include <unistd.h>
-
 #include <vector>
 
 #include "base/clock.h"
-#include "procfs/cgroup.h"
 #include "procfs/maps.h"
-#include "procfs/stat.h"
 #include "procfs/status.h"
-#include "symbols/symbolizer.h"
-#include "targets/go_runtimes.h"
 
 namespace madvtrace {
 namespace {
@@ -20,18 +14,10 @@ ResidentIn resident_in(const WalkTotals& totals) {
   return {.resident_bytes = totals.resident_pages * kPageBytes, .lazyfree_bytes = totals.clean_pages * kPageBytes};
 }
 
-// 0: not known.
-std::uint64_t start_utc_ns(const ProcessStat& stat) {
-  const auto ticks = static_cast<std::uint64_t>(::sysconf(_SC_CLK_TCK));
-  const auto since_boot_ns = start_time_ns(stat, ticks);
-  if (!since_boot_ns) return 0;
-  const std::uint64_t boot_utc_ns = utc_now_ns() - clock_ns(CLOCK_BOOTTIME);
-  return boot_utc_ns + *since_boot_ns;
-}
-
 }  // namespace
 
-std::optional<Sample> Sampler::sample(std::uint32_t pid, Target& target, bool always) {
+std::optional<Sample> Sampler::sample(Target& target, bool always) {
+  const std::uint32_t pid = target.pid;
   Sample sample;
   sample.stamp.mono_ns = mono_now_ns();
   sample.stamp.pid = pid;
@@ -46,7 +32,8 @@ std::optional<Sample> Sampler::sample(std::uint32_t pid, Target& target, bool al
   sample.page_tables_bytes = status->page_tables_bytes;
   sample.rss_locked_bytes = status->vm_lck_bytes;
   sample.group = groups_.charge_of(pid);
-  GoRuntimes::Reading reading = GoRuntimes::read(pid, target, status->vm_size_bytes);
+  GoRuntime::Reading reading;
+  if (target.runtime) reading = target.runtime->read(status->vm_size_bytes);
   sample.go = reading.heap;
   sample.go_dropped = std::move(reading.dropped);
   if (walker_ != nullptr && (always || budget_.allows())) {
@@ -95,34 +82,6 @@ void Sampler::walk(std::uint32_t pid, const std::vector<AddressRange>& arenas, S
   sample.anon_huge_bytes = (heap->huge_pages + brk->huge_pages + rest->huge_pages) * kPageBytes;
   if (!arenas.empty()) sample.anon.go_arenas = resident_in(*heap);
   sample.anon.malloc_heap = resident_in(*brk);
-}
-
-LeftOut describe_left_out(const ProcRoot& proc, std::uint32_t pid_number, const std::string& comm) {
-  const auto pid = static_cast<pid_t>(pid_number);
-  LeftOut left_out{.stamp = {.mono_ns = mono_now_ns(), .pid = pid_number}, .comm = comm};
-  if (const ProcResult<ProcessStat> stat = read_stat(proc, pid)) {
-    left_out.start_utc_ns = start_utc_ns(*stat);
-    left_out.comm = stat->comm;
-  }
-  if (const auto exe = proc.read_link(pid, "exe")) left_out.exe = *exe;
-  return left_out;
-}
-
-std::optional<ProcessInfo> describe_process(const ProcRoot& proc, std::uint32_t pid_number, const Program& program) {
-  const auto pid = static_cast<pid_t>(pid_number);
-  const ProcResult<ProcessStat> stat = read_stat(proc, pid);
-  if (!stat) return std::nullopt;
-  ProcessInfo info;
-  info.stamp.mono_ns = mono_now_ns();
-  info.stamp.pid = pid_number;
-  info.start_utc_ns = start_utc_ns(*stat);
-  info.comm = stat->comm;
-  if (const auto exe = proc.read_link(pid, "exe")) info.exe = *exe;
-  if (program.exe) info.build_id = build_id(program.path());
-  if (const auto cgroups = read_cgroup(proc, pid)) {
-    info.cgroup = controller_path(*cgroups, "memory").value_or(unified_path(*cgroups).value_or(""));
-  }
-  return info;
 }
 
 }  // namespace madvtrace

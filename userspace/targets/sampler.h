@@ -10,14 +10,12 @@
 
 #include <cstdint>
 #include <optional>
-#include <string>
 #include <vector>
 
 #include "kernel/page_walker.h"
 #include "model/event.h"
 #include "procfs/proc_root.h"
 #include "targets/group_books.h"
-#include "targets/program.h"
 #include "targets/target.h"
 #include "targets/walk_budget.h"
 
@@ -30,7 +28,7 @@ class Sampler {
       : proc_(proc), walker_(walker), budget_(budget), groups_(groups) {}
 
   // `always`: walk even over budget (the last sample of a process).
-  std::optional<Sample> sample(std::uint32_t pid, Target& target, bool always);
+  std::optional<Sample> sample(Target& target, bool always);
 
  private:
   void walk(std::uint32_t pid, const std::vector<AddressRange>& arenas, Sample& sample);
@@ -40,12 +38,6 @@ class Sampler {
   WalkBudget& budget_;
   GroupBooks& groups_;
 };
-
-// What a process is: when it started, what it runs, where it lives. Nothing if it is gone.
-std::optional<ProcessInfo> describe_process(const ProcRoot& proc, std::uint32_t pid, const Program& program);
-
-// The little that is told of a process that is not followed; `comm` if it is gone already.
-LeftOut describe_left_out(const ProcRoot& proc, std::uint32_t pid, const std::string& comm);
 
 // What of `range` lies in the others, which are ascending and do not overlap, and what
 // lies between them.

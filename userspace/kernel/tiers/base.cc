@@ -72,8 +72,4 @@ std::vector<Hook> BaseTier::hooks() const {
   return hooks;
 }
 
-void BaseTier::detach() {
-  if (gc_probes_) gc_probes_->detach_all();
-}
-
 }  // namespace madvtrace

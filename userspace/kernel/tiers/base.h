@@ -24,7 +24,6 @@ class BaseTier : public Tier {
   Status configure() override;
   Status begin() override;
   std::vector<Hook> hooks() const override;
-  void detach() override;
 
   // Null without the page walk.
   PageWalker* walker() { return walker_ ? &*walker_ : nullptr; }

@@ -52,11 +52,13 @@ std::string probe_own_function(BpfSession& session) {
   if (session.gc_probes() == nullptr) return "this kernel has no uprobes for BPF programs";
   const auto offset = file_offset_of(probed_function);
   if (!offset) return "our own program is not where it was loaded from";
-  const Status attached = session.gc_probes()->attach(static_cast<std::uint32_t>(::getpid()), "/proc/self/exe",
+  GcProbe probe;
+  const Status attached = session.gc_probes()->attach(probe, static_cast<std::uint32_t>(::getpid()), "/proc/self/exe",
                                                       {.start_offset = *offset, .end_offset = *offset});
   if (!attached) return attached.error().message;
   probed_function();
-  session.gc_probes()->detach_all();
+  probe = GcProbe();
+  session.gc_probes()->detach_retired();
   return "";
 }
 

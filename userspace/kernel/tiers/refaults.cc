@@ -30,10 +30,6 @@ Status RefaultsTier::begin() {
   return {};
 }
 
-void RefaultsTier::detach() {
-  if (events_) events_->close_all();
-}
-
 void RefaultsTier::make_room() const {
   constexpr std::uint32_t kMuch = kReleasedChunks / 2;
   if (*static_cast<const volatile __u32*>(&skeleton_.bss->released_chunks) < kMuch) return;

@@ -17,7 +17,6 @@ class RefaultsTier : public Tier {
   Status configure() override;
   Status begin() override;
   std::vector<Hook> hooks() const override { return {}; }  // each watched process has events of its own
-  void detach() override;
 
   // Once it has begun.
   FaultEvents& events() { return *events_; }

@@ -21,7 +21,8 @@ Result<unsigned> refaults_of_our_own(const DirectMap& direct_map) {
   if (!session) return tl::unexpected(session.error());
   if (const Status attached = (*session)->attach_all(); !attached) return tl::unexpected(attached.error());
   const auto pid = static_cast<std::uint32_t>(::getpid());
-  if (const Status watched = (*session)->fault_events()->watch(pid); !watched) return tl::unexpected(watched.error());
+  const Result<FaultWatch> watched = (*session)->fault_events()->watch(pid);
+  if (!watched) return tl::unexpected(watched.error());
   if (const Status added = (*session)->add_target(pid, /*follow=*/false); !added) return tl::unexpected(added.error());
   const std::size_t bytes = kProbePages * kPageBytes;
   void* const at = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

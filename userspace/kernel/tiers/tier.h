@@ -25,8 +25,6 @@ class Tier {
   // After configure(), in the order in which they are attached: ends before begins, so that no begin is seen of which
   // the end would be missed.
   virtual std::vector<Hook> hooks() const = 0;
-  // Takes out what is attached otherwise than by these hooks, process by process.
-  virtual void detach() {}
 
  protected:
   Tier() = default;
