@@ -15,13 +15,10 @@ Result<std::unique_ptr<Outputs>> Outputs::create(const Options& options) {
   std::unique_ptr<Outputs> outputs(new Outputs);
   if (options.output_directory) {
     const std::string& directory = *options.output_directory;
-    if (const Status made = make_output_directory(directory); !made) return tl::unexpected(made.error());
-    Result<CsvSink> set = CsvSink::in_directory(directory);
-    if (!set) return tl::unexpected(set.error());
-    outputs->csv_.push_back(std::move(*set));
-    Result<OutputFile> summary = OutputFile::create(directory + "/summary.json", OutputUnit::kAppend);
-    if (!summary) return tl::unexpected(summary.error());
-    outputs->summary_.emplace(std::move(*summary));
+    MADV_TRY(make_output_directory(directory));
+    MADV_TAKE(CsvSink set, CsvSink::in_directory(directory));
+    outputs->csv_.push_back(std::move(set));
+    MADV_TAKE(outputs->summary_, OutputFile::create(directory + "/summary.json", OutputUnit::kAppend));
   }
   if (options.csv) {
     UniqueFd standard_output(::fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3));
@@ -99,7 +96,7 @@ Status Outputs::status() const {
     return fail(errno_text("cannot write " + file.name(), file.error()) + "; what was written until then is whole");
   };
   for (const CsvSink& sink : csv_) {
-    if (const Status& created = sink.created(); !created) return created;
+    MADV_TRY(sink.created());
     const OutputFile* failed = sink.failed();
     if (failed != nullptr && failed->error() != EPIPE) return failure(*failed);
   }

@@ -90,7 +90,7 @@ Result<std::unique_ptr<BpfSession>> BpfSession::load(const SessionOptions& optio
   skeleton.rodata->wakeup_bytes = ring_bytes / kWakeupFraction;
   session->add_tiers(options);
   for (const auto& tier : session->tiers_) {
-    if (const Status configured = tier->configure(); !configured) return tl::unexpected(configured.error());
+    MADV_TRY(tier->configure());
   }
   // Last, since libbpf then keeps the kernel's types until the load: a tier that reads them too takes as much memory.
   leave_out_missing(session->hooks());
@@ -98,11 +98,9 @@ Result<std::unique_ptr<BpfSession>> BpfSession::load(const SessionOptions& optio
   if (error != 0) return tl::unexpected(load_error(-error));
 
   for (const auto& tier : session->tiers_) {
-    if (const Status begun = tier->begin(); !begun) return tl::unexpected(begun.error());
+    MADV_TRY(tier->begin());
   }
-  auto ring = RingSource::over(bpf_map__fd(skeleton.maps.ring));
-  if (!ring) return tl::unexpected(ring.error());
-  session->ring_ = std::move(*ring);
+  MADV_TAKE(session->ring_, RingSource::over(bpf_map__fd(skeleton.maps.ring)));
   return session;
 }
 
@@ -146,10 +144,9 @@ ReclaimSum BpfSession::reclaims_by(std::uint32_t pid) const {
 }
 
 Status BpfSession::attach_all() {
-  const Result<TraceFs> tracefs = TraceFs::open();
-  if (!tracefs) return tl::unexpected(tracefs.error());
+  MADV_TAKE(const TraceFs tracefs, TraceFs::open());
   for (const Hook& hook : hooks()) {
-    Result<Link> link = attach(hook, *tracefs);
+    Result<Link> link = attach(hook, tracefs);
     if (link) {
       links_.push_back(std::move(*link));
     } else if (!hook.optional) {

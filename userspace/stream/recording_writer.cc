@@ -31,13 +31,12 @@ bool says_its_size(RecordBytes record) {
 }  // namespace
 
 Result<RecordingWriter> RecordingWriter::create(const std::string& path) {
-  Result<OutputFile> file = OutputFile::create(path, OutputUnit::kAppend);
-  if (!file) return tl::unexpected(file.error());
+  MADV_TAKE(OutputFile file, OutputFile::create(path, OutputUnit::kAppend));
   const RecordingHeader header{
       .magic = kRecordingMagic, .version = kRecordingVersion, .wire_version = WIRE_VERSION, .reserved = 0};
-  file->append(bytes_of(header));
-  if (file->failed()) return fail(errno_text("cannot write " + path, file->error()));
-  return RecordingWriter(std::move(*file));
+  file.append(bytes_of(header));
+  if (file.failed()) return fail(errno_text("cannot write " + path, file.error()));
+  return RecordingWriter(std::move(file));
 }
 
 void RecordingWriter::on_record(RecordBytes record) {

@@ -12,7 +12,7 @@ namespace madvtrace {
 std::string Program::path() const { return fmt::format("/proc/self/fd/{}", exe.get()); }
 
 Program open_program(const ProcRoot& proc, GoModules& modules, std::uint32_t pid) {
-  ProcResult<UniqueFd> exe = proc.open_file(static_cast<pid_t>(pid), "exe");
+  Result<UniqueFd> exe = proc.open_file(static_cast<pid_t>(pid), "exe");
   struct stat status {};
   if (!exe || ::fstat(exe->get(), &status) != 0) return {};
   // What is read of a Go program keeps a descriptor of its own.

@@ -35,7 +35,7 @@ std::optional<Sample> Sampler::sample(std::uint32_t pid, Target& target, bool al
   Sample sample;
   sample.stamp.mono_ns = mono_now_ns();
   sample.stamp.pid = pid;
-  const ProcResult<ProcessStatus> status = read_status(proc_, static_cast<pid_t>(pid));
+  const Result<ProcessStatus> status = read_status(proc_, static_cast<pid_t>(pid));
   // A zombie has no memory any more: that is its end, not a sample of zeros.
   if (!status || !status->vm_rss_bytes) return std::nullopt;
   sample.rss_bytes = status->vm_rss_bytes;
@@ -72,7 +72,7 @@ SplitRange split_range(const AddressRange& range, const std::vector<AddressRange
 }
 
 void Sampler::walk(std::uint32_t pid, const std::vector<AddressRange>& arenas, Sample& sample) {
-  const ProcResult<MapsText> maps = read_maps(proc_, static_cast<pid_t>(pid));
+  const Result<MapsText> maps = read_maps(proc_, static_cast<pid_t>(pid));
   if (!maps) return;
   std::vector<AddressRange> in_arenas;
   std::vector<AddressRange> malloc_heap;
@@ -100,7 +100,7 @@ void Sampler::walk(std::uint32_t pid, const std::vector<AddressRange>& arenas, S
 LeftOut describe_left_out(const ProcRoot& proc, std::uint32_t pid_number, const std::string& comm) {
   const auto pid = static_cast<pid_t>(pid_number);
   LeftOut left_out{.stamp = {.mono_ns = mono_now_ns(), .pid = pid_number}, .comm = comm};
-  if (const ProcResult<ProcessStat> stat = read_stat(proc, pid)) {
+  if (const Result<ProcessStat> stat = read_stat(proc, pid)) {
     left_out.start_utc_ns = start_utc_ns(*stat);
     left_out.comm = stat->comm;
   }
@@ -110,7 +110,7 @@ LeftOut describe_left_out(const ProcRoot& proc, std::uint32_t pid_number, const 
 
 std::optional<ProcessInfo> describe_process(const ProcRoot& proc, std::uint32_t pid_number, const Program& program) {
   const auto pid = static_cast<pid_t>(pid_number);
-  const ProcResult<ProcessStat> stat = read_stat(proc, pid);
+  const Result<ProcessStat> stat = read_stat(proc, pid);
   if (!stat) return std::nullopt;
   ProcessInfo info;
   info.stamp.mono_ns = mono_now_ns();
