@@ -2,7 +2,6 @@
 #include "golang/build_info.h"
 
 #include <algorithm>
-#include <array>
 #include <set>
 #include <span>
 
@@ -238,11 +237,6 @@ std::string build_id_of(const ElfImage& image) {
 }
 
 }  // namespace
-
-const char* version_source_name(VersionSource source) {
-  constexpr std::array kNames{"none", "buildinfo", "symbol", "string"};
-  return kNames.at(static_cast<std::size_t>(source));
-}
 
 std::optional<std::string_view> BuildInfo::setting(std::string_view key) const {
   const auto found =
