@@ -6,6 +6,7 @@
 
 #include <cerrno>
 
+#include "base/losses.h"
 #include "sinks/summary_json.h"
 #include "sinks/summary_text.h"
 
@@ -85,7 +86,7 @@ void Outputs::finish(const RunTotals& totals) {
   if (summary_) {
     RunTotals told = totals;
     // What was traced is complete only if it could also be written.
-    if (!status()) told.lost["output_failed"] += 1;
+    if (!status()) told.lost[loss_name(LossCause::kOutputFailed)] += 1;
     summary_->append(summary_json(told));
   }
   if (print_summary_ && !reader_gone_) print((table_ ? "\n" : "") + summary_text(totals));

@@ -5,6 +5,7 @@
 
 #include "app/exit_code.h"
 #include "app/outputs.h"
+#include "base/losses.h"
 #include "model/trace.h"
 #include "stream/decoder.h"
 #include "stream/recording_reader.h"
@@ -19,7 +20,7 @@ Result<ExitCode> replay(const Options& options) {
   Decoder decoder({&trace});
   MADV_TRY(reader.drain(decoder));
   if (reader.damaged_chunks() != 0) {
-    trace.apply(Loss{.cause = "recording_damaged", .count = reader.damaged_chunks()});
+    trace.apply(Loss{.cause = loss_name(LossCause::kRecordingDamaged), .count = reader.damaged_chunks()});
     spdlog::warn("{}: {} damaged parts left out", options.recording, reader.damaged_chunks());
   }
   if (reader.truncated()) spdlog::warn("{} ends in the middle of a trace", options.recording);

@@ -8,6 +8,7 @@
 #include <iterator>
 #include <numeric>
 
+#include "base/losses.h"
 #include "base/units.h"
 #include "model/advice.h"
 #include "model/names.h"
@@ -206,7 +207,8 @@ void write_lost(Out to, const RunTotals& totals) {
     }
     line += separator + entry;
     separator = ", ";
-    ring = ring || cause.ends_with("ring_full");
+    const LossKind* const known = find_loss(cause);
+    ring = ring || (known != nullptr && known->ring_full);
   }
   fmt::format_to(to, "{}.\nCalls are missing from the numbers above.{}\n", line,
                  ring ? "\nA larger --ring-size keeps more of them." : "");
