@@ -61,7 +61,7 @@ bool check(const Expected& expected) {
   const std::string wrong_symbols = table ? misplaced(*image, *table) : "no table";
   const std::string version = info.version ? info.version->text : "unknown";
   const std::size_t functions = table ? table->size() : 0;
-  const bool good = version == expected.version && version_source_name(info.found_in) == expected.found_in &&
+  const bool good = version == expected.version && kVersionSourceNames[info.found_in] == expected.found_in &&
                     functions == expected.functions && gc_start_found &&
                     (wrong_symbols == "0" || wrong_symbols == "stripped");
 
@@ -69,7 +69,7 @@ bool check(const Expected& expected) {
   std::string package = expected.path.substr(0, expected.path.rfind("/bin/"));
   package.erase(0, package.rfind('/') + 1);
   fmt::print(
-      "{:<26} {:<10} {:<10} {:>9} {:>9} {:>9} {:>8.1f} {}\n", package, version, version_source_name(info.found_in),
+      "{:<26} {:<10} {:<10} {:>9} {:>9} {:>9} {:>8.1f} {}\n", package, version, kVersionSourceNames[info.found_in],
       functions, gc_start_found ? fmt::format("{:#x}", gc_start->code.begin) : "none", wrong_symbols,
       std::chrono::duration<double, std::milli>(took).count(),
       good ? "" : fmt::format("WRONG: should be {} {} {}", expected.version, expected.found_in, expected.functions));

@@ -91,7 +91,7 @@ class BooksTest : public testing::TestWithParam<Program> {
     EXPECT_LE(apart(truth, *read), most) << name;
   }
 
-  ProcResult<ProcRoot> proc_ = ProcRoot::open("/proc");
+  Result<ProcRoot> proc_ = ProcRoot::open("/proc");
   std::unique_ptr<TracedProgram> program_;
   std::optional<LiveProcessMemory> memory_;
   std::optional<BooksReader> reader_;

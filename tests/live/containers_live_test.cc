@@ -42,7 +42,7 @@ class ContainersTest : public testing::Test {
     Result<std::vector<CgroupMount>> mounts = read_cgroup_mounts("");
     ASSERT_HAS_VALUE(mounts);
     mounts_ = std::move(*mounts);
-    ProcResult<ProcRoot> proc = ProcRoot::open("/proc");
+    Result<ProcRoot> proc = ProcRoot::open("/proc");
     ASSERT_HAS_VALUE(proc);
     proc_ = std::move(*proc);
   }
@@ -133,7 +133,7 @@ TEST_F(ContainersTest, OfRuncAreFoundByWhatItRecorded) {
   ASSERT_HAS_VALUE(container->remove());
   const auto found = find_group("", *proc_, id);
   ASSERT_FALSE(found.has_value()) << found->directory;
-  EXPECT_TRUE(found.error().not_found);
+  EXPECT_EQ(found.error().failure, Failure::kAbsent);
 }
 
 TEST_F(ContainersTest, BooksAreWhatTheFilesSay) {
@@ -186,7 +186,7 @@ TEST_F(ContainersTest, BooksAreWhatTheFilesSay) {
   ASSERT_HAS_VALUE(container->remove());
   const auto gone = reader->read();
   ASSERT_FALSE(gone.has_value());
-  EXPECT_TRUE(gone.error().gone) << gone.error().message;
+  EXPECT_EQ(gone.error().failure, Failure::kGone) << gone.error().message;
 }
 
 TEST_F(ContainersTest, TheLimitOfAPodIsItsContainersToo) {

@@ -126,8 +126,10 @@ void expect_call(const nlohmann::json& call, const CsvTable& events, std::size_t
 void expect_calls(const nlohmann::json& truth, const CsvTable& events) {
   std::map<std::string, std::vector<nlohmann::json>> calls_by_thread;
   for (const auto& call : truth.at("calls")) calls_by_thread[thread_of(call)].push_back(call);
-  for (const auto& [tid, calls] : calls_by_thread) {
-    std::vector<std::size_t> rows = calls_of_thread(events, tid);
+  for (const auto& of_thread : calls_by_thread) {
+    // Not a structured binding: clang 14 lets no lambda have one.
+    const auto& calls = of_thread.second;
+    std::vector<std::size_t> rows = calls_of_thread(events, of_thread.first);
     const auto& unlisted = truth.at("unlisted_tids");
     if (std::find(unlisted.begin(), unlisted.end(), calls.front().at("tid")) != unlisted.end()) {
       // The listed ones, in order; what lies between is the C library's affair.
@@ -138,7 +140,7 @@ void expect_calls(const nlohmann::json& truth, const CsvTable& events) {
         return false;
       });
     }
-    ASSERT_EQ(rows.size(), calls.size()) << "thread " << tid << ", truth: " << truth.dump();
+    ASSERT_EQ(rows.size(), calls.size()) << "thread " << of_thread.first << ", truth: " << truth.dump();
     for (std::size_t i = 0; i < calls.size(); ++i) expect_call(calls[i], events, rows[i]);
   }
 }

@@ -75,17 +75,15 @@ Result<std::size_t> wait_readable(const std::vector<int>& fds, Clock::time_point
 }
 
 Result<std::unique_ptr<ChildProcess>> ChildProcess::spawn(const SpawnOptions& options) {
-  Result<Pipe> input = make_pipe();
-  Result<Pipe> output = make_pipe();
-  if (!input) return tl::unexpected(input.error());
-  if (!output) return tl::unexpected(output.error());
+  MADV_TAKE(Pipe input, make_pipe());
+  MADV_TAKE(Pipe output, make_pipe());
   std::unique_ptr<ChildProcess> child(new ChildProcess);
   child->stderr_.reset(::memfd_create("stderr", MFD_CLOEXEC));
   if (!child->stderr_) return fail(errno_text("memfd_create", errno));
 
   std::vector<std::pair<int, int>> fds = options.pass_fds;
-  fds.emplace_back(STDIN_FILENO, input->read.get());
-  fds.emplace_back(STDOUT_FILENO, options.stdout_fd.value_or(output->write.get()));
+  fds.emplace_back(STDIN_FILENO, input.read.get());
+  fds.emplace_back(STDOUT_FILENO, options.stdout_fd.value_or(output.write.get()));
   fds.emplace_back(STDERR_FILENO, child->stderr_.get());
   std::vector<std::string> arguments = options.argv;
   std::vector<char*> argv;
@@ -98,8 +96,8 @@ Result<std::unique_ptr<ChildProcess>> ChildProcess::spawn(const SpawnOptions& op
   if (child->pid_ == 0) become(argv.data(), std::move(fds));
   child->pidfd_.reset(static_cast<int>(::syscall(SYS_pidfd_open, child->pid_, 0)));
   if (!child->pidfd_) return fail(errno_text("pidfd_open", errno));
-  child->stdin_ = std::move(input->write);
-  child->stdout_ = std::move(output->read);
+  child->stdin_ = std::move(input.write);
+  child->stdout_ = std::move(output.read);
   ::fcntl(child->stdout_.get(), F_SETFL, O_NONBLOCK);
   return child;
 }
@@ -152,7 +150,7 @@ Status ChildProcess::signal(int number) const {
 }
 
 Status ChildProcess::suspend() const {
-  if (const Status sent = signal(SIGSTOP); !sent) return sent;
+  MADV_TRY(signal(SIGSTOP));
   siginfo_t info{};
   if (::waitid(P_PID, static_cast<id_t>(pid_), &info, WSTOPPED | WEXITED | WNOWAIT) != 0) {
     return fail(errno_text("waitid", errno));
@@ -182,12 +180,10 @@ Result<int> ChildProcess::wait(std::chrono::milliseconds deadline) {
 std::string ChildProcess::errors() const { return whole_file(stderr_.get()); }
 
 Result<Outcome> run_program(const SpawnOptions& options, std::chrono::milliseconds deadline) {
-  const Result<std::unique_ptr<ChildProcess>> child = ChildProcess::spawn(options);
-  if (!child) return tl::unexpected(child.error());
-  (*child)->close_input();
-  const Result<int> exit_code = (*child)->wait(deadline);
-  if (!exit_code) return tl::unexpected(exit_code.error());
-  return Outcome{.exit_code = *exit_code, .output = (*child)->output(), .errors = (*child)->errors()};
+  MADV_TAKE(const auto child, ChildProcess::spawn(options));
+  child->close_input();
+  MADV_TAKE(const int exit_code, child->wait(deadline));
+  return Outcome{.exit_code = exit_code, .output = child->output(), .errors = child->errors()};
 }
 
 }  // namespace madvtrace

@@ -19,9 +19,8 @@ class Reader {
   Result<std::vector<std::string>> read_line() {
     std::vector<std::string> fields;
     for (;;) {
-      Result<std::string> field = next() == '"' ? quoted() : plain();
-      if (!field) return tl::unexpected(field.error());
-      fields.push_back(std::move(*field));
+      MADV_TAKE(std::string field, next() == '"' ? quoted() : plain());
+      fields.push_back(std::move(field));
       if (at_end()) return failure("the last line does not end");
       const char c = text_[at_++];
       if (c == '\n') {
@@ -70,21 +69,18 @@ class Reader {
 Result<CsvTable> CsvTable::parse(std::string_view text) {
   Reader reader(text);
   CsvTable table;
-  Result<std::vector<std::string>> header = reader.read_line();
-  if (!header) return tl::unexpected(header.error());
-  table.columns_ = std::move(*header);
+  MADV_TAKE(table.columns_, reader.read_line());
   for (std::size_t i = 0; i < table.columns_.size(); ++i) {
     if (!table.index_.emplace(table.columns_[i], i).second) return fail("two columns named " + table.columns_[i]);
   }
   while (!reader.at_end()) {
     const std::size_t line = reader.line();
-    Result<std::vector<std::string>> fields = reader.read_line();
-    if (!fields) return tl::unexpected(fields.error());
-    if (fields->size() != table.columns_.size()) {
-      return fail("line " + std::to_string(line) + " has " + std::to_string(fields->size()) + " fields, the header " +
+    MADV_TAKE(std::vector<std::string> fields, reader.read_line());
+    if (fields.size() != table.columns_.size()) {
+      return fail("line " + std::to_string(line) + " has " + std::to_string(fields.size()) + " fields, the header " +
                   std::to_string(table.columns_.size()));
     }
-    table.rows_.push_back(std::move(*fields));
+    table.rows_.push_back(std::move(fields));
   }
   return table;
 }

@@ -19,7 +19,7 @@ Result<BooksReader> locate_books(pid_t pid) {
   const auto image = ElfImage::open(UniqueFd(::open(path.c_str(), O_RDONLY | O_CLOEXEC)), path);
   if (!image) return fail(image.error().message);
   const auto proc = ProcRoot::open("/proc");
-  const auto maps = proc ? read_maps(*proc, pid) : tl::unexpected<ProcError>(proc.error());
+  const auto maps = proc ? read_maps(*proc, pid) : tl::unexpected(proc.error());
   if (!maps) return fail("cannot read the mappings of " + std::to_string(pid));
   std::vector<FileMapping> mappings;
   std::error_code ignored;

@@ -23,29 +23,29 @@ Result<std::unique_ptr<MadvtraceRun>> MadvtraceRun::start(std::vector<std::strin
   const UniqueFd read_end(fds[0]);
   UniqueFd write_end(fds[1]);
   arguments.insert(arguments.begin(), {MADVTRACE_BINARY, "--ready-fd", std::to_string(kReadyFdOfChild)});
-  Result<std::unique_ptr<ChildProcess>> process = ChildProcess::spawn(
-      {.argv = std::move(arguments), .pass_fds = {{kReadyFdOfChild, write_end.get()}}, .stdout_fd = stdout_fd});
-  if (!process) return tl::unexpected(process.error());
+  MADV_TAKE(auto process, ChildProcess::spawn({.argv = std::move(arguments),
+                                               .pass_fds = {{kReadyFdOfChild, write_end.get()}},
+                                               .stdout_fd = stdout_fd}));
   write_end.reset();
 
   const auto until = std::chrono::steady_clock::now() + kDeadline;
   std::string line;
   while (!line.ends_with('\n')) {
     const Result<std::size_t> readable = wait_readable({read_end.get()}, until);
-    if (!readable) return fail("madvtrace is not ready: " + readable.error().message + "; " + (*process)->errors());
+    if (!readable) return fail("madvtrace is not ready: " + readable.error().message + "; " + process->errors());
     char byte = 0;
     if (::read(read_end.get(), &byte, 1) != 1) {
-      const Result<int> code = (*process)->wait();
+      const Result<int> code = process->wait();
       return fail("madvtrace ended with " + (code ? std::to_string(*code) : code.error().message) +
-                  " before it was ready: " + (*process)->errors());
+                  " before it was ready: " + process->errors());
     }
     line += byte;
   }
-  return std::unique_ptr<MadvtraceRun>(new MadvtraceRun(std::move(*process)));
+  return std::unique_ptr<MadvtraceRun>(new MadvtraceRun(std::move(process)));
 }
 
 Result<int> MadvtraceRun::interrupt() {
-  if (const Status sent = process_->signal(SIGINT); !sent) return tl::unexpected(sent.error());
+  MADV_TRY(process_->signal(SIGINT));
   return process_->wait();
 }
 

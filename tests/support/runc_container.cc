@@ -15,10 +15,9 @@ namespace {
 
 // The program has to succeed.
 Status run_well(const std::vector<std::string>& argv) {
-  const Result<Outcome> outcome = run_program({.argv = argv});
-  if (!outcome) return tl::unexpected(outcome.error());
-  if (outcome->exit_code == 0) return {};
-  return fail(argv[0] + " " + argv[1] + " exited with " + std::to_string(outcome->exit_code) + ": " + outcome->errors);
+  MADV_TAKE(const Outcome outcome, run_program({.argv = argv}));
+  if (outcome.exit_code == 0) return {};
+  return fail(argv[0] + " " + argv[1] + " exited with " + std::to_string(outcome.exit_code) + ": " + outcome.errors);
 }
 
 // Of this group in each hierarchy: what has to be made for it, leaves first.
@@ -46,7 +45,7 @@ Status RuncContainer::write_bundle(const RuncOptions& options) const {
   fs::copy_file("/usr/bin/busybox", bundle_ / "rootfs/bin/busybox", error);
   if (error) return fail("cannot copy /usr/bin/busybox (package busybox-static): " + error.message());
   fs::create_symlink("busybox", bundle_ / "rootfs/bin/sh", error);
-  if (const Status made = run_well({"runc", "spec", "--bundle", bundle_.path()}); !made) return made;
+  MADV_TRY(run_well({"runc", "spec", "--bundle", bundle_.path()}));
 
   const std::string file = bundle_ / "config.json";
   nlohmann::json config = nlohmann::json::parse(test::read_all(file), nullptr, false);
@@ -64,18 +63,16 @@ Status RuncContainer::write_bundle(const RuncOptions& options) const {
 
 Result<std::unique_ptr<RuncContainer>> RuncContainer::start(const RuncOptions& options) {
   std::unique_ptr<RuncContainer> container(new RuncContainer);
-  if (const Status written = container->write_bundle(options); !written) return tl::unexpected(written.error());
+  MADV_TRY(container->write_bundle(options));
   container->new_groups_ = missing_groups(options.cgroups_path);
   container->id_ = options.id;
   const std::string pid_file = container->bundle_ / "pid";
-  Result<std::unique_ptr<ChildProcess>> runc = ChildProcess::spawn(
-      {.argv = {"runc", "run", "--detach", "--bundle", container->bundle_.path(), "--pid-file", pid_file, options.id}});
-  if (!runc) return tl::unexpected(runc.error());
-  container->runc_ = std::move(*runc);
+  MADV_TAKE(container->runc_,
+            ChildProcess::spawn({.argv = {"runc", "run", "--detach", "--bundle", container->bundle_.path(),
+                                          "--pid-file", pid_file, options.id}}));
   container->runc_->close_input();
-  const Result<int> code = container->runc_->wait();
-  if (!code) return tl::unexpected(code.error());
-  if (*code != 0) return fail("runc run exited with " + std::to_string(*code) + ": " + container->runc_->errors());
+  MADV_TAKE(const int code, container->runc_->wait());
+  if (code != 0) return fail("runc run exited with " + std::to_string(code) + ": " + container->runc_->errors());
   const std::string pid = test::read_all(pid_file);
   std::from_chars(pid.data(), pid.data() + pid.size(), container->pid_);
   if (container->pid_ <= 0) return fail("runc wrote no pid: '" + pid + "'");

@@ -10,26 +10,24 @@ std::string traced_program_path(const std::string& name) { return std::filesyste
 Result<std::unique_ptr<TracedProgram>> TracedProgram::start(const std::string& name,
                                                             std::vector<std::string> arguments) {
   arguments.insert(arguments.begin(), traced_program_path(name));
-  Result<std::unique_ptr<ChildProcess>> process = ChildProcess::spawn({.argv = std::move(arguments)});
-  if (!process) return tl::unexpected(process.error());
-  std::unique_ptr<TracedProgram> program(new TracedProgram(std::move(*process)));
-  const Result<nlohmann::json> ready = program->read_json();
-  if (!ready) return tl::unexpected(ready.error());
-  if (!ready->value("ready", false)) return fail(name + " said instead of being ready: " + ready->dump());
-  program->ready_ = *ready;
+  MADV_TAKE(auto process, ChildProcess::spawn({.argv = std::move(arguments)}));
+  std::unique_ptr<TracedProgram> program(new TracedProgram(std::move(process)));
+  MADV_TAKE(program->ready_, program->read_json());
+  if (!program->ready_.value("ready", false)) {
+    return fail(name + " said instead of being ready: " + program->ready_.dump());
+  }
   return program;
 }
 
 Result<nlohmann::json> TracedProgram::read_json() {
-  const Result<std::string> line = process_->read_line();
-  if (!line) return tl::unexpected(line.error());
-  nlohmann::json json = nlohmann::json::parse(*line, nullptr, /*allow_exceptions=*/false);
-  if (!json.is_object()) return fail("not a JSON object: " + *line);
+  MADV_TAKE(const std::string line, process_->read_line());
+  nlohmann::json json = nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false);
+  if (!json.is_object()) return fail("not a JSON object: " + line);
   return json;
 }
 
 Result<nlohmann::json> TracedProgram::work() {
-  if (const Status gone = go(); !gone) return tl::unexpected(gone.error());
+  MADV_TRY(go());
   return read_json();
 }
 

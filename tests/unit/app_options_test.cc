@@ -96,12 +96,12 @@ TEST(Options, Outputs) {
   const Options options =
       accepted({"-p", "1", "-o", "dir", "--csv", "samples", "--record", "run.mv", "-q", "-v", "--ready-fd", "3"});
   EXPECT_EQ(options.output_directory, "dir");
-  EXPECT_EQ(options.csv, CsvTable::kSamples);
+  EXPECT_EQ(options.csv, TableKind::kSamples);
   EXPECT_EQ(options.record_path, "run.mv");
   EXPECT_TRUE(options.quiet);
   EXPECT_TRUE(options.verbose);
   EXPECT_EQ(options.ready_fd, 3);
-  EXPECT_EQ(accepted({"-p", "1", "--output", "d", "--csv=events", "--quiet", "--verbose"}).csv, CsvTable::kEvents);
+  EXPECT_EQ(accepted({"-p", "1", "--output", "d", "--csv=events", "--quiet", "--verbose"}).csv, TableKind::kEvents);
   EXPECT_TRUE(contains(refused({"-p", "1", "--csv", "stacks"}), "--csv stacks: there is no such table"));
   EXPECT_TRUE(contains(refused({"-p", "1", "--ready-fd", "x"}), "--ready-fd"));
 }
@@ -174,9 +174,9 @@ TEST(Options, Replay) {
   EXPECT_EQ(options.recording, "run.mv");
   EXPECT_EQ(options.output_directory, "out");
   EXPECT_TRUE(options.quiet);
-  EXPECT_EQ(accepted({"replay", "run.mv", "--csv", "events"}).csv, CsvTable::kEvents);
-  EXPECT_EQ(accepted({"replay", "run.mv", "--csv", "releases"}).csv, CsvTable::kReleases);
-  EXPECT_EQ(accepted({"replay", "run.mv", "--csv", "rss_changes"}).csv, CsvTable::kRssChanges);
+  EXPECT_EQ(accepted({"replay", "run.mv", "--csv", "events"}).csv, TableKind::kEvents);
+  EXPECT_EQ(accepted({"replay", "run.mv", "--csv", "releases"}).csv, TableKind::kReleases);
+  EXPECT_EQ(accepted({"replay", "run.mv", "--csv", "rss_changes"}).csv, TableKind::kRssChanges);
   refused({"replay"});
   refused({"replay", "a", "b"});
   refused({"replay", "run.mv", "--record", "again.mv", "--bogus"});
@@ -200,8 +200,8 @@ TEST(Options, ChangesOfRssNeedTheTierExact) {
   EXPECT_FALSE(accepted({"-p", "1"}).exact);
   EXPECT_TRUE(accepted({"-p", "1", "--exact"}).exact);
   EXPECT_TRUE(contains(refused({"-p", "1", "--csv", "rss_changes"}), "--exact"));
-  EXPECT_EQ(accepted({"-p", "1", "--exact", "--csv", "rss_changes"}).csv, CsvTable::kRssChanges);
-  EXPECT_EQ(accepted({"replay", "run.mv", "--csv", "rss_changes"}).csv, CsvTable::kRssChanges);
+  EXPECT_EQ(accepted({"-p", "1", "--exact", "--csv", "rss_changes"}).csv, TableKind::kRssChanges);
+  EXPECT_EQ(accepted({"replay", "run.mv", "--csv", "rss_changes"}).csv, TableKind::kRssChanges);
 }
 
 TEST(Options, OneCommandAtATime) { refused({"doctor", "replay", "run.mv"}); }

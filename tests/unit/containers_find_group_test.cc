@@ -128,7 +128,7 @@ TEST_P(FindGroup, EveryLayoutByPathAndById) {
       EXPECT_FALSE(found->how.empty()) << text;
     }
     EXPECT_EQ(find(kId)->container_id, kId);
-    EXPECT_EQ(find(kId.substr(0, 3)).error().not_found, true);
+    EXPECT_EQ(find(kId.substr(0, 3)).error().failure, Failure::kAbsent);
   }
 }
 
@@ -267,7 +267,7 @@ TEST_P(FindGroup, PodsAndTheirContainers) {
             "'app' can be 2 groups; write the path or the id of one, or POD/CONTAINER:\n"
             "  container 0123456789ab shop/web-1/app: /kubepods/burstable/pod1/" +
                 kId + "\n  container 0123ffff89ab shop/web-2/app: /kubepods/burstable/pod2/" + kOtherId);
-  EXPECT_FALSE(find("app").error().not_found);
+  EXPECT_NE(find("app").error().failure, Failure::kAbsent);
   EXPECT_TRUE(error("0123").starts_with("'0123' can be 2 groups")) << error("0123");
 }
 
@@ -315,7 +315,7 @@ TEST_P(FindGroup, RefusesWhatCannotBeAName) {
     EXPECT_FALSE(message.starts_with("found") || message.starts_with("there is no")) << message;
     EXPECT_EQ(message.find('\n'), std::string::npos) << message;
     EXPECT_LT(message.size(), 200U) << message;
-    EXPECT_FALSE(find(text).error().not_found) << message;
+    EXPECT_NE(find(text).error().failure, Failure::kAbsent) << message;
   }
 }
 
@@ -328,7 +328,7 @@ TEST_P(FindGroup, TellsWhereItLooked) {
                                                               : "memory unified cpu,cpuacct name=systemd";
   EXPECT_NE(message.find("hierarchies " + hierarchies + ", in " + (tree_ / "/run/runc") + " and"), std::string::npos)
       << message;
-  EXPECT_TRUE(find("nobody").error().not_found);
+  EXPECT_EQ(find("nobody").error().failure, Failure::kAbsent);
 }
 
 TEST_P(FindGroup, FilesThatAreNotInHierarchiesAreNoGroups) {
@@ -432,7 +432,7 @@ TEST(FindGroupInAContainer, WithoutAnyHierarchy) {
   const auto found = find_group(tree.root(), *proc, "a");
   ASSERT_FALSE(found.has_value());
   EXPECT_EQ(found.error().code, ExitCode::kUnsupported);
-  EXPECT_FALSE(found.error().not_found);
+  EXPECT_NE(found.error().failure, Failure::kAbsent);
 }
 
 TEST(ContainerGroup, NamesOfGroups) {

@@ -223,15 +223,15 @@ TEST(GroupMemoryReader, AGroupThatIsGoneIsToldApart) {
   tree.add(kV1);
   const auto memory = reader->read();
   ASSERT_FALSE(memory.has_value());
-  EXPECT_TRUE(memory.error().gone);
+  EXPECT_EQ(memory.error().failure, Failure::kGone);
 
   tree.remove("/memory/pod");
   const auto opened = GroupMemoryReader::open(group);
   ASSERT_FALSE(opened.has_value());
-  EXPECT_TRUE(opened.error().gone);
+  EXPECT_EQ(opened.error().failure, Failure::kGone);
   const auto not_a_directory = GroupMemoryReader::open({.directory = tree / "/memory/memory.stat"});
   ASSERT_FALSE(not_a_directory.has_value());
-  EXPECT_FALSE(not_a_directory.error().gone);
+  EXPECT_NE(not_a_directory.error().failure, Failure::kGone);
 }
 
 TEST(GroupMemoryReader, AnInfiniteFileIsCut) {

@@ -139,8 +139,8 @@ TEST(BuildInfo, SurvivesEveryTruncationAndEveryWrongByte) {
 }
 
 TEST(BuildInfo, SourcesHaveNames) {
-  EXPECT_STREQ(version_source_name(VersionSource::kNone), "none");
-  EXPECT_STREQ(version_source_name(VersionSource::kString), "string");
+  EXPECT_EQ(kVersionSourceNames[VersionSource::kNone], "none");
+  EXPECT_EQ(kVersionSourceNames[VersionSource::kString], "string");
 }
 
 }  // namespace

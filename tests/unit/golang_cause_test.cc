@@ -52,16 +52,16 @@ TEST(CauseOfStack, StacksOfRealPrograms) {
   for (std::string line; std::getline(file, line);) {
     if (line.empty() || line.starts_with('#')) continue;
     const std::size_t blank = line.find(' ');
-    const auto expected = cause_named(line.substr(0, blank));
+    const auto expected = kCauseNames.value_of(line.substr(0, blank));
     ASSERT_TRUE(expected) << line;
     const Cause found = cause_of(line.substr(blank + 1));
-    EXPECT_EQ(found, *expected) << cause_name(found) << " for " << line;
+    EXPECT_EQ(found, *expected) << kCauseNames[found] << " for " << line;
     ++seen[*expected];
   }
   for (const Cause cause :
        {Cause::kBackground, Cause::kFreeOsMemory, Cause::kHeapGrowth, Cause::kHeapReserve, Cause::kReuse,
         Cause::kRuntimeMetadata, Cause::kApp, Cause::kMalloc, Cause::kCgo, Cause::kGrowthOrLimit}) {
-    EXPECT_GT(seen[cause], 0) << cause_name(cause);
+    EXPECT_GT(seen[cause], 0) << kCauseNames[cause];
   }
 }
 

@@ -24,7 +24,7 @@ class Log : public HeldRows::Sink {
 
  private:
   void add(std::string text, std::optional<Cause> cause) {
-    if (cause) text += " " + std::string(cause_name(*cause));
+    if (cause) text += " " + std::string(kCauseNames[*cause]);
     rows.push_back(std::move(text));
   }
 };

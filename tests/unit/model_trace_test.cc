@@ -352,10 +352,10 @@ TEST(Names, AreTheKernels) {
   EXPECT_EQ(advice_name(102), "MADV_GUARD_INSTALL");
   EXPECT_EQ(advice_name(77), "77");
   EXPECT_EQ(advice_name(-1), "-1");
-  EXPECT_EQ(call_name(CallKind::kProcessMadvise), "process_madvise");
-  EXPECT_EQ(call_name(CallKind::kMremap), "mremap");
-  EXPECT_EQ(call_name(CallKind::kBrk), "brk");
-  EXPECT_EQ(quality_name(Quality::kAfterLoss), "after_loss");
+  EXPECT_EQ(kCallNames[CallKind::kProcessMadvise], "process_madvise");
+  EXPECT_EQ(kCallNames[CallKind::kMremap], "mremap");
+  EXPECT_EQ(kCallNames[CallKind::kBrk], "brk");
+  EXPECT_EQ(kQualityNames[Quality::kAfterLoss], "after_loss");
 }
 
 }  // namespace

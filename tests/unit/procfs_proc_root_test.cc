@@ -32,7 +32,7 @@ class ProcTree : public testing::Test {
     directory_ = name;
     // Others may look in: one test gives up root.
     ASSERT_EQ(::chmod(name.c_str(), 0755), 0);
-    ProcResult<ProcRoot> root = ProcRoot::open(name);
+    Result<ProcRoot> root = ProcRoot::open(name);
     ASSERT_TRUE(root) << root.error().message;
     root_.emplace(std::move(*root));
   }
@@ -63,7 +63,7 @@ class ProcTree : public testing::Test {
 
 TEST_F(ProcTree, ReadsAFile) {
   write("17/status", std::string_view("some\0thing\n", 11));
-  const ProcResult<std::string> text = root().read_file(17, "status", 100);
+  const Result<std::string> text = root().read_file(17, "status", 100);
   ASSERT_TRUE(text) << text.error().message;
   EXPECT_EQ(*text, std::string("some\0thing\n", 11));
 }
@@ -74,17 +74,17 @@ TEST_F(ProcTree, ReadsUpToTheLimitExactly) {
                                   std::size_t{65'537}, std::size_t{200'000}}) {
     const std::string content(bytes, 'x');
     write("17/maps", content);
-    const ProcResult<std::string> fits = root().read_file(17, "maps", bytes);
+    const Result<std::string> fits = root().read_file(17, "maps", bytes);
     ASSERT_TRUE(fits) << fits.error().message;
     EXPECT_EQ(*fits, content);
-    const ProcResult<FileText> whole = root().read_prefix(17, "maps", bytes);
+    const Result<FileText> whole = root().read_prefix(17, "maps", bytes);
     ASSERT_TRUE(whole);
     EXPECT_FALSE(whole->truncated);
     if (bytes == 0) continue;
-    const ProcResult<std::string> over = root().read_file(17, "maps", bytes - 1);
+    const Result<std::string> over = root().read_file(17, "maps", bytes - 1);
     ASSERT_FALSE(over);
-    EXPECT_EQ(over.error().failure, ProcFailure::kTooLarge);
-    const ProcResult<FileText> cut = root().read_prefix(17, "maps", bytes - 1);
+    EXPECT_EQ(over.error().failure, Failure::kTooLarge);
+    const Result<FileText> cut = root().read_prefix(17, "maps", bytes - 1);
     ASSERT_TRUE(cut);
     EXPECT_TRUE(cut->truncated);
     EXPECT_EQ(cut->text.size(), bytes - 1);
@@ -93,19 +93,19 @@ TEST_F(ProcTree, ReadsUpToTheLimitExactly) {
 
 TEST_F(ProcTree, TellsNoProcessFromNoSuchFile) {
   make_directory("17");
-  const ProcResult<std::string> absent = root().read_file(17, "maps", 100);
+  const Result<std::string> absent = root().read_file(17, "maps", 100);
   ASSERT_FALSE(absent);
-  EXPECT_EQ(absent.error().failure, ProcFailure::kAbsent);
-  const ProcResult<std::string> gone = root().read_file(18, "maps", 100);
+  EXPECT_EQ(absent.error().failure, Failure::kAbsent);
+  const Result<std::string> gone = root().read_file(18, "maps", 100);
   ASSERT_FALSE(gone);
-  EXPECT_EQ(gone.error().failure, ProcFailure::kGone);
+  EXPECT_EQ(gone.error().failure, Failure::kGone);
   EXPECT_EQ(gone.error().code, ExitCode::kFailed);
-  EXPECT_EQ(root().read_link(17, "exe").error().failure, ProcFailure::kAbsent);
-  EXPECT_EQ(root().read_link(18, "exe").error().failure, ProcFailure::kGone);
+  EXPECT_EQ(root().read_link(17, "exe").error().failure, Failure::kAbsent);
+  EXPECT_EQ(root().read_link(18, "exe").error().failure, Failure::kGone);
 }
 
 TEST_F(ProcTree, ErrorsSayWhatAndWhy) {
-  const ProcResult<std::string> gone = root().read_file(18, "maps", 100);
+  const Result<std::string> gone = root().read_file(18, "maps", 100);
   ASSERT_FALSE(gone);
   EXPECT_EQ(gone.error().message, "cannot read " + directory_.string() + "/18/maps: there is no process 18 (any more)");
 }
@@ -123,24 +123,24 @@ TEST_F(ProcTree, TellsPermission) {
   constexpr uid_t kNobody = 65534;
   const bool was_root = ::geteuid() == 0;
   if (was_root && ::seteuid(kNobody) != 0) GTEST_SKIP() << "root that cannot give up its rights sees everything";
-  const ProcResult<std::string> text = root().read_file(17, "environ", 100);
+  const Result<std::string> text = root().read_file(17, "environ", 100);
   ASSERT_TRUE(!was_root || ::seteuid(0) == 0);
   ASSERT_FALSE(text);
-  EXPECT_EQ(text.error().failure, ProcFailure::kPermission);
+  EXPECT_EQ(text.error().failure, Failure::kPermission);
   EXPECT_EQ(text.error().code, ExitCode::kUnsupported);
 }
 
 TEST_F(ProcTree, ADirectoryIsNoFile) {
   make_directory("17/maps");
-  const ProcResult<std::string> text = root().read_file(17, "maps", 100);
+  const Result<std::string> text = root().read_file(17, "maps", 100);
   ASSERT_FALSE(text);
-  EXPECT_EQ(text.error().failure, ProcFailure::kOther);
+  EXPECT_EQ(text.error().failure, Failure::kOther);
 }
 
 TEST_F(ProcTree, APipeDoesNotMakeTheReaderWait) {
   make_directory("17");
   ASSERT_EQ(::mkfifo((directory_ / "17/maps").c_str(), 0600), 0);
-  const ProcResult<std::string> text = root().read_file(17, "maps", 100);
+  const Result<std::string> text = root().read_file(17, "maps", 100);
   ASSERT_TRUE(text) << text.error().message;
   EXPECT_EQ(*text, "");
 }
@@ -148,20 +148,20 @@ TEST_F(ProcTree, APipeDoesNotMakeTheReaderWait) {
 TEST_F(ProcTree, ReadsALink) {
   make_directory("17");
   std::filesystem::create_symlink("/usr/bin/ser\nver (deleted)", directory_ / "17/exe");
-  const ProcResult<std::string> exe = root().read_link(17, "exe");
+  const Result<std::string> exe = root().read_link(17, "exe");
   ASSERT_TRUE(exe) << exe.error().message;
   EXPECT_EQ(*exe, "/usr/bin/ser\nver (deleted)");
   // As long as a link can get.
   const std::string longest(4095, 'x');
   std::filesystem::create_symlink(longest, directory_ / "17/cwd");
-  const ProcResult<std::string> cwd = root().read_link(17, "cwd");
+  const Result<std::string> cwd = root().read_link(17, "cwd");
   ASSERT_TRUE(cwd) << cwd.error().message;
   EXPECT_EQ(*cwd, longest);
 }
 
 TEST_F(ProcTree, OpensAFileForOthersToRead) {
   write("17/task/18/comm", "x");
-  const ProcResult<UniqueFd> fd = root().open_file(17, "task/18/comm");
+  const Result<UniqueFd> fd = root().open_file(17, "task/18/comm");
   ASSERT_TRUE(fd) << fd.error().message;
   char byte = 0;
   EXPECT_EQ(::read(fd->get(), &byte, 1), 1);
@@ -173,7 +173,7 @@ TEST_F(ProcTree, ListsNumbersOnlyInOrder) {
   for (const char* name : {"300", "2", "17", "self", "007", "0", "-5", "+9", "1x", "99999999999", "sys"}) {
     make_directory(name);
   }
-  const ProcResult<std::vector<pid_t>> pids = root().list_pids();
+  const Result<std::vector<pid_t>> pids = root().list_pids();
   ASSERT_TRUE(pids) << pids.error().message;
   EXPECT_EQ(*pids, (std::vector<pid_t>{2, 17, 300}));
   // A second time: the directory is not read from where the first ended.
@@ -182,9 +182,9 @@ TEST_F(ProcTree, ListsNumbersOnlyInOrder) {
 
 TEST_F(ProcTree, RefusesARootThatIsNoDirectory) {
   write("17/status", "x");
-  const ProcResult<ProcRoot> file = ProcRoot::open((directory_ / "17/status").string());
+  const Result<ProcRoot> file = ProcRoot::open((directory_ / "17/status").string());
   ASSERT_FALSE(file);
-  EXPECT_EQ(file.error().failure, ProcFailure::kOther);
+  EXPECT_EQ(file.error().failure, Failure::kOther);
   EXPECT_FALSE(ProcRoot::open((directory_ / "none").string()));
 }
 
@@ -192,7 +192,7 @@ TEST_F(ProcTree, KeepsReadingTheTreeItOpened) {
   write("17/comm", "first");
   const std::filesystem::path moved = directory_.string() + ".moved";
   std::filesystem::rename(directory_, moved);
-  const ProcResult<std::string> text = root().read_file(17, "comm", 100);
+  const Result<std::string> text = root().read_file(17, "comm", 100);
   std::filesystem::rename(moved, directory_);
   ASSERT_TRUE(text) << text.error().message;
   EXPECT_EQ(*text, "first");
@@ -215,9 +215,9 @@ TEST_F(ProcTree, EveryReaderTakesTheRoot) {
 
 TEST_F(ProcTree, ReadersSayWhatIsMalformed) {
   for (const char* name : {"17/status", "17/stat"}) write(name, "garbage\n");
-  EXPECT_EQ(read_status(root(), 17).error().failure, ProcFailure::kMalformed);
-  EXPECT_EQ(read_stat(root(), 17).error().failure, ProcFailure::kMalformed);
-  EXPECT_EQ(read_status(root(), 18).error().failure, ProcFailure::kGone);
+  EXPECT_EQ(read_status(root(), 17).error().failure, Failure::kMalformed);
+  EXPECT_EQ(read_stat(root(), 17).error().failure, Failure::kMalformed);
+  EXPECT_EQ(read_status(root(), 18).error().failure, Failure::kGone);
 }
 
 TEST_F(ProcTree, AnEnvironmentOverTheLimitIsCutBetweenVariables) {
@@ -226,7 +226,7 @@ TEST_F(ProcTree, AnEnvironmentOverTheLimitIsCutBetweenVariables) {
     std::ofstream out(directory_ / "17/environ", std::ios::binary | std::ios::app);
     out << "B=" << std::string(kEnvironLimitBytes, 'x');
   }
-  const ProcResult<Environment> environment = read_environ(root(), 17);
+  const Result<Environment> environment = read_environ(root(), 17);
   ASSERT_TRUE(environment) << environment.error().message;
   EXPECT_TRUE(environment->truncated);
   EXPECT_EQ(environment->find("A"), "1");

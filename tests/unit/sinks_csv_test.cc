@@ -352,9 +352,9 @@ TEST(CsvSink, OverwritesNothing) {
 }
 
 TEST(CsvSink, OneTableHasNoneOfTheOthers) {
-  for (const auto& [table, expected] : {std::pair{CsvTable::kEvents, header_line<CallRow>() + line_of(full_row())},
-                                        std::pair{CsvTable::kSamples, header_line<SampleRow>() + line_of(SampleRow{})},
-                                        std::pair{CsvTable::kRssChanges, header_line<RssRow>() + line_of(RssRow{})}}) {
+  for (const auto& [table, expected] : {std::pair{TableKind::kEvents, header_line<CallRow>() + line_of(full_row())},
+                                        std::pair{TableKind::kSamples, header_line<SampleRow>() + line_of(SampleRow{})},
+                                        std::pair{TableKind::kRssChanges, header_line<RssRow>() + line_of(RssRow{})}}) {
     const test::TempDirectory temporary;
     UniqueFd fd(::open((temporary / "out").c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
     CsvSink sink = CsvSink::one_table(table, OutputFile::over(std::move(fd), "out"));
@@ -368,7 +368,7 @@ TEST(CsvSink, OneTableHasNoneOfTheOthers) {
 }
 
 TEST(CsvSink, NamesTheFileThatFailed) {
-  CsvSink sink = CsvSink::one_table(CsvTable::kEvents,
+  CsvSink sink = CsvSink::one_table(TableKind::kEvents,
                                     OutputFile::over(UniqueFd(::open("/dev/full", O_WRONLY | O_CLOEXEC)), "full one"));
   sink.flush();
   ASSERT_NE(sink.failed(), nullptr);

@@ -28,7 +28,7 @@ template <class E>
 E decode_as(const std::string& record) {
   const Decoded decoded = decode(record);
   if (!decoded.event || !std::holds_alternative<E>(*decoded.event)) {
-    ADD_FAILURE() << "not decoded: " << loss_cause(decoded.error);
+    ADD_FAILURE() << "not decoded: " << loss_name(loss_cause(decoded.error));
     return {};
   }
   return std::get<E>(*decoded.event);
@@ -577,10 +577,10 @@ TEST(Decoder, MembersOfALaterVersionAreIgnored) {
 }
 
 TEST(Decoder, EveryErrorHasAName) {
-  EXPECT_EQ(loss_cause(DecodeError::kTruncated), "bad_record_truncated");
-  EXPECT_EQ(loss_cause(DecodeError::kSize), "bad_record_size");
-  EXPECT_EQ(loss_cause(DecodeError::kUnknownKind), "bad_record_unknown_kind");
-  EXPECT_EQ(loss_cause(DecodeError::kField), "bad_record_field");
+  EXPECT_EQ(loss_name(loss_cause(DecodeError::kTruncated)), "bad_record_truncated");
+  EXPECT_EQ(loss_name(loss_cause(DecodeError::kSize)), "bad_record_size");
+  EXPECT_EQ(loss_name(loss_cause(DecodeError::kUnknownKind)), "bad_record_unknown_kind");
+  EXPECT_EQ(loss_name(loss_cause(DecodeError::kField)), "bad_record_field");
 }
 
 }  // namespace

@@ -64,8 +64,7 @@ Result<bool> Collector::drain(bool all) {
   notice_reclaim();
   RingSource& ring = session_.ring();
   RecordSink& sink = admission_ ? static_cast<RecordSink&>(*admission_) : tee_;
-  const Status status = all ? ring.drain_all(sink) : ring.drain(sink);
-  if (!status) return tl::unexpected(status.error());
+  MADV_TRY(all ? ring.drain_all(sink) : ring.drain(sink));
   if (!ring.more()) {
     for (const Frames& frames : stacks_.take_ready()) emit(frames);
     look_at_changed();
@@ -104,7 +103,7 @@ Status Collector::look_at_watched(bool always) {
   if (walker == nullptr || (!always && !look_budget_.allows())) return {};
   reclaimed_since_look_ = false;
   for (const std::uint32_t pid : targets_.pids()) {
-    if (const Status looked = look_at(pid, trace_.watched_chunks(pid)); !looked) return looked;
+    MADV_TRY(look_at(pid, trace_.watched_chunks(pid)));
   }
   return {};
 }
@@ -117,7 +116,7 @@ Status Collector::look_at(std::uint32_t pid, std::span<const std::uint64_t> chun
     const bool looked = session_.walker()->look(pid, batch);
     look_budget_.spend(clock_ns(CLOCK_THREAD_CPUTIME_ID) - begin_ns);
     if (!looked) break;
-    if (const Result<bool> drained = drain(/*all=*/false); !drained) return tl::unexpected(drained.error());
+    MADV_TRY(drain(/*all=*/false));
   }
   return {};
 }
@@ -144,7 +143,7 @@ Status Collector::look_at_left(bool always) {
         return {};
       }
       batch = std::min(left.size(), PageWalker::kChunksAtOnce);
-      if (const Status looked = look_at(pid, left.first(batch)); !looked) return looked;
+      MADV_TRY(look_at(pid, left.first(batch)));
     }
   }
   next_left_ = {};
@@ -155,13 +154,13 @@ Status Collector::look_at_left(bool always) {
 Status Collector::tell_rss() {
   if (!session_.records_rss()) return {};
   for (const std::uint32_t pid : targets_.pids()) session_.tell_rss(pid);
-  const Result<bool> drained = drain(/*all=*/false);
-  return drained ? Status{} : tl::unexpected(drained.error());
+  MADV_TRY(drain(/*all=*/false));
+  return {};
 }
 
 Status Collector::last_look() {
   // Not all of it: the targets still write, perhaps faster than this reads.
-  if (const Result<bool> drained = drain(/*all=*/false); !drained) return tl::unexpected(drained.error());
+  MADV_TRY(drain(/*all=*/false));
   const Status looked = look_at_watched(/*always=*/true).and_then([this] { return look_at_left(/*always=*/true); });
   sample_all(/*always=*/true);
   if (!looked) return looked;
@@ -222,9 +221,9 @@ std::uint64_t Collector::lost() const {
 Status Collector::tick() {
   emit_clock();
   notice_reclaim();
-  if (const Status looked = look_at_watched(/*always=*/false); !looked) return looked;
-  if (const Status looked = look_at_left(/*always=*/false); !looked) return looked;
-  if (const Status told = tell_rss(); !told) return told;
+  MADV_TRY(look_at_watched(/*always=*/false));
+  MADV_TRY(look_at_left(/*always=*/false));
+  MADV_TRY(tell_rss());
   sample_all(/*always=*/false);
   emit_losses();
   for (const std::uint32_t pid : targets_.drop_vanished()) session_.remove_target(pid);
@@ -245,7 +244,7 @@ void Collector::finish(const RunEnd& end) {
 }
 
 Status Collector::written() const {
-  if (const Status status = outputs_.status(); !status) return status;
+  MADV_TRY(outputs_.status());
   if (recording_ && recording_->file().failed()) {
     return fail(errno_text("cannot write " + recording_->file().name(), recording_->file().error()) +
                 "; the recording is whole up to there");

@@ -64,10 +64,8 @@ Status check_program(const std::string& name) {
 }
 
 Result<Command> Command::start_held(const std::vector<std::string>& argv) {
-  Result<Pipe> go = make_pipe();
-  Result<Pipe> failure = make_pipe();
-  if (!go) return tl::unexpected(go.error());
-  if (!failure) return tl::unexpected(failure.error());
+  MADV_TAKE(Pipe go, make_pipe());
+  MADV_TAKE(Pipe failure, make_pipe());
   std::vector<char*> arguments;
   arguments.reserve(argv.size() + 1);
   for (const std::string& argument : argv) arguments.push_back(const_cast<char*>(argument.c_str()));
@@ -75,11 +73,11 @@ Result<Command> Command::start_held(const std::vector<std::string>& argv) {
   const pid_t pid = ::fork();
   if (pid < 0) return fail(errno_text("cannot start " + argv[0], errno));
   if (pid == 0) {
-    go->write.reset();
-    failure->read.reset();
-    wait_and_exec(arguments.data(), go->read, failure->write);
+    go.write.reset();
+    failure.read.reset();
+    wait_and_exec(arguments.data(), go.read, failure.write);
   }
-  return Command(static_cast<std::uint32_t>(pid), std::move(go->write), std::move(failure->read), argv[0]);
+  return Command(static_cast<std::uint32_t>(pid), std::move(go.write), std::move(failure.read), argv[0]);
 }
 
 Status Command::let_go() {

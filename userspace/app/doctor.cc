@@ -15,18 +15,6 @@
 namespace madvtrace {
 namespace {
 
-const char* name(Answer answer) {
-  switch (answer) {
-    case Answer::kYes:
-      return "yes";
-    case Answer::kNo:
-      return "no";
-    case Answer::kInconclusive:
-      return "inconclusive";
-  }
-  return "";
-}
-
 std::string kernel_name() {
   utsname kernel{};
   ::uname(&kernel);
@@ -51,8 +39,10 @@ std::string as_json(const std::vector<Finding>& findings) {
   for (const Tier& tier : kTiers) json["tiers"][tier.name] = tier_works(findings, tier.name);
   json["findings"] = nlohmann::ordered_json::array();
   for (const Finding& finding : findings) {
-    json["findings"].push_back(
-        {{"tier", finding.tier}, {"what", finding.what}, {"answer", name(finding.answer)}, {"detail", finding.detail}});
+    json["findings"].push_back({{"tier", finding.tier},
+                                {"what", finding.what},
+                                {"answer", kAnswerNames[finding.answer]},
+                                {"detail", finding.detail}});
   }
   constexpr int kIndent = 2;
   return json.dump(kIndent, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
@@ -66,7 +56,7 @@ std::string as_text(const std::vector<Finding>& findings) {
     fmt::format_to(to, "Tier {}{}: {}\n  {}\n", tier.name, tier.option, works ? "yes" : "no", tier.cost);
     for (const Finding& finding : findings) {
       if (finding.tier != tier.name) continue;
-      fmt::format_to(to, "  {:<38} {:<13} {}", finding.what, name(finding.answer), finding.detail);
+      fmt::format_to(to, "  {:<38} {:<13} {}", finding.what, kAnswerNames[finding.answer], finding.detail);
       text.erase(text.find_last_not_of(' ') + 1);
       text += '\n';
     }

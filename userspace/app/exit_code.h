@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "base/losses.h"
 #include "base/result.h"
 #include "model/totals.h"
 
@@ -11,9 +12,8 @@ namespace madvtrace {
 
 inline ExitCode exit_code_of(const RunTotals& totals) {
   if (!totals.end) return ExitCode::kInconclusive;
-  // A stack that could not be had leaves the numbers as they are.
   const bool numbers_depend_on_it = std::any_of(totals.lost.begin(), totals.lost.end(),
-                                                [](const auto& loss) { return !loss.first.starts_with("stack_"); });
+                                                [](const auto& loss) { return harm_of(loss.first) != Harm::kStacks; });
   return numbers_depend_on_it ? ExitCode::kInconclusive : ExitCode::kClean;
 }
 

@@ -62,54 +62,51 @@ class HelpFormatter : public CLI::Formatter {
 // One line, whatever was typed.
 tl::unexpected<Error> usage(const std::string& message) { return fail(ExitCode::kUsage, printable(message)); }
 
-// What a text stands for, or what is wrong with it.
+// What a text stands for. The error says what is wrong with the text; each() names the option.
 template <class T>
-using Taken = tl::expected<T, std::string>;
-
-template <class T>
-Taken<T> taken(const std::optional<T>& value, const char* wrong) {
-  if (!value) return tl::unexpected<std::string>(wrong);
+Result<T> taken(const std::optional<T>& value, const char* wrong) {
+  if (!value) return fail(wrong);
   return *value;
 }
 
-Taken<std::uint32_t> take_pid(const std::string& text) {
+Result<std::uint32_t> take_pid(const std::string& text) {
   std::uint32_t pid = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), pid);
   const bool is_pid = error == std::errc{} && end == text.data() + text.size() && pid != 0 && pid <= INT32_MAX;
   return taken(is_pid ? std::optional(pid) : std::nullopt, "not a pid");
 }
 
-Taken<std::uint64_t> take_duration(const std::string& text) {
+Result<std::uint64_t> take_duration(const std::string& text) {
   return taken(parse_duration_ns(text), "not a duration; write 500ms, 5s or 2m");
 }
 
-Taken<std::uint64_t> take_interval(const std::string& text) {
+Result<std::uint64_t> take_interval(const std::string& text) {
   constexpr std::uint64_t kShortestIntervalNs = 10'000'000;
-  const Taken<std::uint64_t> interval_ns = take_duration(text);
-  if (interval_ns && *interval_ns < kShortestIntervalNs) return tl::unexpected<std::string>("too short; at least 10ms");
+  const Result<std::uint64_t> interval_ns = take_duration(text);
+  if (interval_ns && *interval_ns < kShortestIntervalNs) return fail("too short; at least 10ms");
   return interval_ns;
 }
 
-Taken<double> take_share(const std::string& text) {
+Result<double> take_share(const std::string& text) {
   return taken(parse_percent(text), "not a share of a CPU; write 1% or 0.5%");
 }
 
-Taken<std::uint64_t> take_size(const std::string& text) {
+Result<std::uint64_t> take_size(const std::string& text) {
   return taken(parse_bytes(text), "not a size; write 64KiB or 16MiB");
 }
 
-Taken<std::pair<std::string, std::string>> take_label(const std::string& text) {
+Result<std::pair<std::string, std::string>> take_label(const std::string& text) {
   const std::size_t equals = text.find('=');
-  if (equals == std::string::npos || equals == 0) return tl::unexpected<std::string>("not of the form KEY=VALUE");
+  if (equals == std::string::npos || equals == 0) return fail("not of the form KEY=VALUE");
   return std::pair(text.substr(0, equals), text.substr(equals + 1));
 }
 
-Taken<CsvTable> take_table(const std::string& text) {
-  if (text == "events") return CsvTable::kEvents;
-  if (text == "releases") return CsvTable::kReleases;
-  if (text == "samples") return CsvTable::kSamples;
-  if (text == "rss_changes") return CsvTable::kRssChanges;
-  return tl::unexpected<std::string>("there is no such table; events, releases, samples or rss_changes");
+Result<TableKind> take_table(const std::string& text) {
+  if (text == "events") return TableKind::kEvents;
+  if (text == "releases") return TableKind::kReleases;
+  if (text == "samples") return TableKind::kSamples;
+  if (text == "rss_changes") return TableKind::kRssChanges;
+  return fail("there is no such table; events, releases, samples or rss_changes");
 }
 
 // For an option that takes a text: gives what it stands for to `put`, once for each text.
@@ -118,7 +115,7 @@ std::function<void(const std::vector<std::string>&)> each(const char* name, Take
   return [=](const std::vector<std::string>& texts) {
     for (const std::string& text : texts) {
       const auto value = take(text);
-      if (!value) throw CLI::ValidationError(fmt::format("{} {}: {}", name, text, value.error()));
+      if (!value) throw CLI::ValidationError(fmt::format("{} {}: {}", name, text, value.error().message));
       put(*value);
     }
   };
@@ -263,7 +260,7 @@ Status Parser::check() const {
   if (options.all_programs && !options.group) {
     return usage("--all is for --cgroup or --container; -p follows any program");
   }
-  if (options.csv == CsvTable::kRssChanges && !options.exact && options.mode != Mode::kReplay) {
+  if (options.csv == TableKind::kRssChanges && !options.exact && options.mode != Mode::kReplay) {
     return usage("--csv rss_changes: only --exact records what changes RSS; add it");
   }
   if (traces && options.pids.empty() && options.command.empty() && !options.group) {
@@ -307,7 +304,7 @@ Result<Options> parse_options(const std::vector<std::string>& argv) {
   }
   if (parser.replay->parsed()) parser.options.mode = Mode::kReplay;
   if (parser.doctor->parsed()) parser.options.mode = Mode::kDoctor;
-  if (const Status status = parser.check(); !status) return tl::unexpected(status.error());
+  MADV_TRY(parser.check());
   return parser.options;
 }
 

@@ -33,7 +33,7 @@ struct Options {
 
   // Where to.
   std::optional<std::string> output_directory;
-  std::optional<CsvTable> csv;
+  std::optional<TableKind> csv;
   std::optional<std::string> record_path;
   std::map<std::string, std::string> labels;
   std::optional<int> ready_fd;

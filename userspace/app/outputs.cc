@@ -6,6 +6,7 @@
 
 #include <cerrno>
 
+#include "base/losses.h"
 #include "sinks/summary_json.h"
 #include "sinks/summary_text.h"
 
@@ -15,13 +16,10 @@ Result<std::unique_ptr<Outputs>> Outputs::create(const Options& options) {
   std::unique_ptr<Outputs> outputs(new Outputs);
   if (options.output_directory) {
     const std::string& directory = *options.output_directory;
-    if (const Status made = make_output_directory(directory); !made) return tl::unexpected(made.error());
-    Result<CsvSink> set = CsvSink::in_directory(directory);
-    if (!set) return tl::unexpected(set.error());
-    outputs->csv_.push_back(std::move(*set));
-    Result<OutputFile> summary = OutputFile::create(directory + "/summary.json", OutputUnit::kAppend);
-    if (!summary) return tl::unexpected(summary.error());
-    outputs->summary_.emplace(std::move(*summary));
+    MADV_TRY(make_output_directory(directory));
+    MADV_TAKE(CsvSink set, CsvSink::in_directory(directory));
+    outputs->csv_.push_back(std::move(set));
+    MADV_TAKE(outputs->summary_, OutputFile::create(directory + "/summary.json", OutputUnit::kAppend));
   }
   if (options.csv) {
     UniqueFd standard_output(::fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3));
@@ -88,7 +86,7 @@ void Outputs::finish(const RunTotals& totals) {
   if (summary_) {
     RunTotals told = totals;
     // What was traced is complete only if it could also be written.
-    if (!status()) told.lost["output_failed"] += 1;
+    if (!status()) told.lost[loss_name(LossCause::kOutputFailed)] += 1;
     summary_->append(summary_json(told));
   }
   if (print_summary_ && !reader_gone_) print((table_ ? "\n" : "") + summary_text(totals));
@@ -99,7 +97,7 @@ Status Outputs::status() const {
     return fail(errno_text("cannot write " + file.name(), file.error()) + "; what was written until then is whole");
   };
   for (const CsvSink& sink : csv_) {
-    if (const Status& created = sink.created(); !created) return created;
+    MADV_TRY(sink.created());
     const OutputFile* failed = sink.failed();
     if (failed != nullptr && failed->error() != EPIPE) return failure(*failed);
   }

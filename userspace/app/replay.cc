@@ -5,6 +5,7 @@
 
 #include "app/exit_code.h"
 #include "app/outputs.h"
+#include "base/losses.h"
 #include "model/trace.h"
 #include "stream/decoder.h"
 #include "stream/recording_reader.h"
@@ -12,22 +13,20 @@
 namespace madvtrace {
 
 Result<ExitCode> replay(const Options& options) {
-  Result<RecordingReader> reader = RecordingReader::open(options.recording);
-  if (!reader) return tl::unexpected(reader.error());
-  Result<std::unique_ptr<Outputs>> outputs = Outputs::create(options);
-  if (!outputs) return tl::unexpected(outputs.error());
+  MADV_TAKE(RecordingReader reader, RecordingReader::open(options.recording));
+  MADV_TAKE(auto outputs, Outputs::create(options));
 
-  Trace trace(**outputs);
+  Trace trace(*outputs);
   Decoder decoder({&trace});
-  if (const Status read = reader->drain(decoder); !read) return tl::unexpected(read.error());
-  if (reader->damaged_chunks() != 0) {
-    trace.apply(Loss{.cause = "recording_damaged", .count = reader->damaged_chunks()});
-    spdlog::warn("{}: {} damaged parts left out", options.recording, reader->damaged_chunks());
+  MADV_TRY(reader.drain(decoder));
+  if (reader.damaged_chunks() != 0) {
+    trace.apply(Loss{.cause = loss_name(LossCause::kRecordingDamaged), .count = reader.damaged_chunks()});
+    spdlog::warn("{}: {} damaged parts left out", options.recording, reader.damaged_chunks());
   }
-  if (reader->truncated()) spdlog::warn("{} ends in the middle of a trace", options.recording);
+  if (reader.truncated()) spdlog::warn("{} ends in the middle of a trace", options.recording);
   trace.finish();
-  (*outputs)->finish(trace.totals());
-  if (const Status written = (*outputs)->status(); !written) return tl::unexpected(written.error());
+  outputs->finish(trace.totals());
+  MADV_TRY(outputs->status());
   return exit_code_of(trace.totals());
 }
 

@@ -73,7 +73,7 @@ class Tracer {
   Status set_up_loop();
   Result<ExitCode> end();
 
-  tl::expected<FoundGroup, FindGroupError> search_group() const;
+  Result<FoundGroup> search_group() const { return find_group("", *proc_, *options_.group); }
   Status begin_group();
   void look_for_group();
   Status count_duration();
@@ -97,48 +97,39 @@ class Tracer {
 };
 
 Status Tracer::prepare() {
-  if (const Status status = check_paths(options_); !status) return status;
-  ProcResult<ProcRoot> proc = ProcRoot::open("/proc");
-  if (!proc) return tl::unexpected<Error>(proc.error());
-  proc_.emplace(std::move(*proc));
+  MADV_TRY(check_paths(options_));
+  MADV_TAKE(proc_, ProcRoot::open("/proc"));
   for (const std::uint32_t pid : options_.pids) {
-    if (const Status status = check_target(*proc_, pid); !status) return status;
+    MADV_TRY(check_target(*proc_, pid));
   }
   if (options_.group) {
-    auto found = search_group();
+    Result<FoundGroup> found = search_group();
     if (found) group_ = std::move(*found);
-    if (!found && !(found.error().not_found && options_.wait_for_group)) {
-      return tl::unexpected<Error>(found.error());
+    if (!found && !(found.error().failure == Failure::kAbsent && options_.wait_for_group)) {
+      return tl::unexpected(found.error());
     }
   }
   if (!options_.command.empty()) {
-    if (const Status status = check_program(options_.command[0]); !status) return status;
+    MADV_TRY(check_program(options_.command[0]));
   }
-  if (const Status status = check_privileges(); !status) return status;
+  MADV_TRY(check_privileges());
 
   const Result<DirectMap> direct_map = direct_map_for(options_);
   if (options_.refaults && !direct_map) {
     return fail(ExitCode::kUnsupported, "--refaults needs the page walk, which this kernel does not let us do");
   }
-  Result<std::unique_ptr<BpfSession>> session =
-      BpfSession::load({.ring_bytes = options_.ring_bytes,
-                        .direct_map = direct_map ? std::optional(*direct_map) : std::nullopt,
-                        .gc_marks = options_.gc_marks,
-                        .group = options_.group.has_value(),
-                        .refaults = options_.refaults,
-                        .exact = options_.exact});
-  if (!session) return tl::unexpected(session.error());
-  session_ = std::move(*session);
-  if (const Status status = session_->attach_all(); !status) return status;
+  MADV_TAKE(session_, BpfSession::load({.ring_bytes = options_.ring_bytes,
+                                        .direct_map = direct_map ? std::optional(*direct_map) : std::nullopt,
+                                        .gc_marks = options_.gc_marks,
+                                        .group = options_.group.has_value(),
+                                        .refaults = options_.refaults,
+                                        .exact = options_.exact}));
+  MADV_TRY(session_->attach_all());
 
-  Result<std::unique_ptr<Outputs>> outputs = Outputs::create(options_);
-  if (!outputs) return tl::unexpected(outputs.error());
-  outputs_ = std::move(*outputs);
+  MADV_TAKE(outputs_, Outputs::create(options_));
   std::optional<RecordingWriter> recording;
   if (options_.record_path) {
-    Result<RecordingWriter> created = RecordingWriter::create(*options_.record_path);
-    if (!created) return tl::unexpected(created.error());
-    recording.emplace(std::move(*created));
+    MADV_TAKE(recording, RecordingWriter::create(*options_.record_path));
   }
   collector_.emplace(*session_, *proc_, *outputs_, std::move(recording), options_.walk_budget);
   const Status& moments = session_->reclaim_moments();
@@ -147,10 +138,6 @@ Status Tracer::prepare() {
   }
   collector_->emit(describe_run(options_, direct_map, gc_marks_for(options_, *session_), moments));
   return {};
-}
-
-tl::expected<FoundGroup, FindGroupError> Tracer::search_group() const {
-  return find_group("", *proc_, *options_.group);
 }
 
 Status Tracer::begin_group() {
@@ -163,12 +150,12 @@ Status Tracer::begin_group() {
 
 void Tracer::look_for_group() {
   if (group_) return;
-  auto found = search_group();
+  Result<FoundGroup> found = search_group();
   if (found) {
     group_ = std::move(*found);
     check(begin_group().and_then([this] { return count_duration(); }));
-  } else if (!found.error().not_found) {
-    check(tl::unexpected<Error>(found.error()));
+  } else if (found.error().failure != Failure::kAbsent) {
+    check(tl::unexpected(found.error()));
   }
 }
 
@@ -188,28 +175,23 @@ Status Tracer::count_duration() {
 Status Tracer::begin() {
   std::vector<std::uint32_t> pids = options_.pids;
   if (!options_.command.empty()) {
-    Result<Command> command = Command::start_held(options_.command);
-    if (!command) return tl::unexpected(command.error());
-    command_.emplace(std::move(*command));
+    MADV_TAKE(command_, Command::start_held(options_.command));
     pids.push_back(command_->pid());
   }
   for (const std::uint32_t pid : pids) {
     // Its faults are seen before anything that it releases is noted.
-    if (const Status status = collector_->targets().add(pid); !status) return status;
-    if (const Status status = session_->add_target(pid, options_.follow_forks); !status) return status;
+    MADV_TRY(collector_->targets().add(pid));
+    MADV_TRY(session_->add_target(pid, options_.follow_forks));
   }
-  const Status found = group_ ? begin_group() : session_->find_targets();
-  if (!found) return found;
+  MADV_TRY(group_ ? begin_group() : session_->find_targets());
   if (options_.group && !group_ && !options_.quiet) spdlog::info("waiting for {}", *options_.group);
   // Describes the targets and takes their first samples.
-  if (const Result<bool> drained = collector_->drain(/*all=*/false); !drained) return tl::unexpected(drained.error());
+  MADV_TRY(collector_->drain(/*all=*/false));
   return {};
 }
 
 Status Tracer::set_up_loop() {
-  Result<std::unique_ptr<EventLoop>> loop = EventLoop::create();
-  if (!loop) return tl::unexpected(loop.error());
-  loop_ = std::move(*loop);
+  MADV_TAKE(loop_, EventLoop::create());
   again_.reset(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!again_) return fail(errno_text("eventfd", errno));
 
@@ -301,7 +283,7 @@ Result<ExitCode> Tracer::end() {
   report_command();
   collector_->finish(describe_end(ended_mono_ns));
   if (failure_) return tl::unexpected(*failure_);
-  if (const Status written = collector_->written(); !written) return tl::unexpected(written.error());
+  MADV_TRY(collector_->written());
   if (options_.quiet && !collector_->totals().lost.empty()) {
     spdlog::warn("events were lost: the output is incomplete (a larger --ring-size keeps more of them)");
   }

@@ -5,8 +5,8 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <optional>
-#include <string_view>
+
+#include "base/enum_names.h"
 
 namespace madvtrace {
 
@@ -29,10 +29,20 @@ enum class Cause : std::uint8_t {
 };
 inline constexpr std::size_t kCauses = 12;  // that a row can have
 
-// "background", "freeosmemory", …
-std::string_view cause_name(Cause cause);
-
-// The inverse. Nothing for a name that this version does not know.
-std::optional<Cause> cause_named(std::string_view name);
+inline constexpr auto kCauseNames = names_of<Cause::kGrowthOrLimit>({
+    {Cause::kBackground, "background"},
+    {Cause::kFreeOsMemory, "freeosmemory"},
+    {Cause::kMemoryLimit, "memory-limit"},
+    {Cause::kHeapGrowth, "heap-growth"},
+    {Cause::kHeapReserve, "heap-reserve"},
+    {Cause::kReuse, "reuse"},
+    {Cause::kRuntimeMetadata, "runtime-metadata"},
+    {Cause::kArena, "arena"},
+    {Cause::kApp, "app"},
+    {Cause::kMalloc, "malloc"},
+    {Cause::kCgo, "cgo"},
+    {Cause::kUnknown, "unknown"},
+    {Cause::kGrowthOrLimit, "heap-growth-or-memory-limit"},
+});
 
 }  // namespace madvtrace

@@ -71,15 +71,15 @@ std::optional<std::string> container_path(std::string_view path, std::string_vie
 }
 
 std::vector<CgroupEntry> claimed_groups(const ProcRoot& proc, const std::string& id, const Container::Claim& claim) {
-  const ProcResult<std::vector<CgroupEntry>> entries = read_cgroup(proc, claim.pid);
+  const Result<std::vector<CgroupEntry>> entries = read_cgroup(proc, claim.pid);
   return entries ? cut_down(*entries, id, claim.cgroup_path) : std::vector<CgroupEntry>();
 }
 
 SeenContainers scan_for_containers(const ProcRoot& proc) {
   SeenContainers seen;
-  const ProcResult<std::vector<pid_t>> pids = proc.list_pids();
+  const Result<std::vector<pid_t>> pids = proc.list_pids();
   for (const pid_t pid : pids ? *pids : std::vector<pid_t>()) {
-    const ProcResult<std::vector<CgroupEntry>> entries = read_cgroup(proc, pid);
+    const Result<std::vector<CgroupEntry>> entries = read_cgroup(proc, pid);
     if (!entries) continue;
     for (const CgroupEntry& entry : *entries) {
       // A container in a container is one as well.

@@ -21,19 +21,12 @@
 namespace madvtrace {
 namespace {
 
-using Found = tl::expected<FoundGroup, FindGroupError>;
+using Found = Result<FoundGroup>;
 
 constexpr std::size_t kTextLimit = 4096;      // PATH_MAX
 constexpr std::size_t kSearchLimit = 65'536;  // groups, in the search for a unit
 constexpr std::size_t kShownId = 12;          // what Docker prints
 constexpr std::size_t kShownCandidates = 20;
-
-FindGroupError usage(std::string message) {
-  FindGroupError error;
-  error.code = ExitCode::kUsage;
-  error.message = std::move(message);
-  return error;
-}
 
 // Why this is the name of nothing; messages may quote what passes.
 std::optional<std::string> refusal(std::string_view text) {
@@ -114,7 +107,7 @@ class Search {
     for (const auto step : {&Search::by_id, &Search::by_container_name, &Search::by_pod_name, &Search::by_short_id}) {
       if (std::optional<Found> found = (this->*step)()) return std::move(*found);
     }
-    return tl::unexpected<FindGroupError>(not_found());
+    return fail(not_found());
   }
 
  private:
@@ -310,10 +303,10 @@ class Search {
     if (candidates.size() > kShownCandidates) {
       message += fmt::format("\n  and {} more", candidates.size() - kShownCandidates);
     }
-    return tl::unexpected<FindGroupError>(usage(std::move(message)));
+    return fail(ExitCode::kUsage, std::move(message));
   }
 
-  FindGroupError not_found() const {
+  Error not_found() const {
     std::vector<std::string> hierarchies;
     for (const CgroupMount& mount : mounts_) hierarchies.push_back(hierarchy_name(mount));
     std::string message = fmt::format(
@@ -330,9 +323,7 @@ class Search {
       message += fmt::format("; {} names process {}, which is not in that container: has it ended, or is {}",
                              stale_->source, stale_->pid, "/proc not the machine's?");
     }
-    FindGroupError error = usage(std::move(message));
-    error.not_found = true;
-    return error;
+    return {ExitCode::kUsage, std::move(message), Failure::kAbsent};
   }
 
   std::string root_;
@@ -346,18 +337,10 @@ class Search {
 
 }  // namespace
 
-tl::expected<FoundGroup, FindGroupError> find_group(const std::string& root, const ProcRoot& proc,
-                                                    std::string_view text) {
-  if (std::optional<std::string> refused = refusal(text)) {
-    return tl::unexpected<FindGroupError>(usage(std::move(*refused)));
-  }
-  Result<std::vector<CgroupMount>> mounts = read_cgroup_mounts(root);
-  if (!mounts) {
-    FindGroupError error;
-    static_cast<Error&>(error) = std::move(mounts.error());
-    return tl::unexpected<FindGroupError>(std::move(error));
-  }
-  return Search(root, proc, text, std::move(*mounts)).run();
+Result<FoundGroup> find_group(const std::string& root, const ProcRoot& proc, std::string_view text) {
+  if (std::optional<std::string> refused = refusal(text)) return fail(ExitCode::kUsage, std::move(*refused));
+  MADV_TAKE(std::vector<CgroupMount> mounts, read_cgroup_mounts(root));
+  return Search(root, proc, text, std::move(mounts)).run();
 }
 
 }  // namespace madvtrace

@@ -27,7 +27,6 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
-#include <tl/expected.hpp>
 #include <vector>
 
 #include "base/result.h"
@@ -47,15 +46,9 @@ struct FoundGroup {
   bool unified() const { return controllers.empty(); }
 };
 
-// The message of an ambiguity has further lines, one for each candidate.
-struct FindGroupError : Error {
-  // There is no such group now; there may be one later.
-  bool not_found = false;
-};
-
 // `root` is put before every path, as in read_cgroup_mounts; `proc` has to be of the
-// host's pid namespace.
-tl::expected<FoundGroup, FindGroupError> find_group(const std::string& root, const ProcRoot& proc,
-                                                    std::string_view text);
+// host's pid namespace. A failure is kAbsent if there is no such group now; there may be
+// one later. The message of an ambiguity has further lines, one for each candidate.
+Result<FoundGroup> find_group(const std::string& root, const ProcRoot& proc, std::string_view text);
 
 }  // namespace madvtrace

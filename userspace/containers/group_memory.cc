@@ -96,13 +96,11 @@ bool has_memory_books(const std::string& directory) {
   return ::stat((directory + "/memory.stat").c_str(), &status) == 0 && S_ISREG(status.st_mode);
 }
 
-GroupError group_error(const MemoryGroup& group, int error_number) {
-  GroupError error;
-  error.gone = error_number == ENOENT || error_number == ENODEV;
-  error.message = error.gone
-                      ? fmt::format("the memory cgroup {} is gone", group.directory)
-                      : errno_text(fmt::format("cannot read the memory cgroup {}", group.directory), error_number);
-  return error;
+Error group_error(const MemoryGroup& group, int error_number) {
+  if (error_number == ENOENT || error_number == ENODEV) {
+    return {.message = fmt::format("the memory cgroup {} is gone", group.directory), .failure = Failure::kGone};
+  }
+  return {.message = errno_text(fmt::format("cannot read the memory cgroup {}", group.directory), error_number)};
 }
 
 }  // namespace
@@ -182,11 +180,11 @@ std::optional<MemoryGroup> find_memory_group(const std::vector<CgroupMount>& mou
   return place ? memory_group_at(*place->mount, place->directory) : std::nullopt;
 }
 
-tl::expected<GroupMemoryReader, GroupError> GroupMemoryReader::open(const MemoryGroup& group) {
+Result<GroupMemoryReader> GroupMemoryReader::open(const MemoryGroup& group) {
   UniqueFd directory(::open(group.directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!directory) return tl::unexpected<GroupError>(group_error(group, errno));
+  if (!directory) return fail(group_error(group, errno));
   struct stat status {};
-  if (::fstat(directory.get(), &status) != 0) return tl::unexpected<GroupError>(group_error(group, errno));
+  if (::fstat(directory.get(), &status) != 0) return fail(group_error(group, errno));
   return GroupMemoryReader(group, std::move(directory), status.st_ino);
 }
 
@@ -197,7 +195,7 @@ bool GroupMemoryReader::is_root() const {
   return v1 == there;
 }
 
-tl::expected<GroupMemory, GroupError> GroupMemoryReader::read() const {
+Result<GroupMemory> GroupMemoryReader::read() const {
   const auto read_file = [this](const std::string& name) -> std::optional<std::string> {
     tl::expected<FileText, int> file = read_text_at(directory_.get(), name, kLimitBytes);
     if (!file || file->truncated) return std::nullopt;
@@ -205,7 +203,7 @@ tl::expected<GroupMemory, GroupError> GroupMemoryReader::read() const {
   };
   // Every group with the controller has memory.stat, the roots included.
   tl::expected<FileText, int> stat = read_text_at(directory_.get(), "memory.stat", kLimitBytes);
-  if (!stat) return tl::unexpected<GroupError>(group_error(group_, stat.error()));
+  if (!stat) return fail(group_error(group_, stat.error()));
 
   const bool v1 = group_.version == CgroupVersion::kV1;
   GroupMemoryText text;

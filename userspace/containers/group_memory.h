@@ -17,7 +17,6 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <tl/expected.hpp>
 #include <vector>
 
 #include "base/group_charge.h"
@@ -64,19 +63,15 @@ std::optional<MemoryGroup> find_memory_group(const std::vector<CgroupMount>& mou
 // The same for a group that was named by its directory.
 std::optional<MemoryGroup> memory_group_at(const CgroupMount& mount, const std::string& directory);
 
-struct GroupError : Error {
-  // The group was removed, or its memory controller disabled: it will not come back
-  // under this reader. A group of the same name may have been made since.
-  bool gone = false;
-};
-
+// A failure is kGone if the group was removed, or its memory controller disabled: it will
+// not come back under this reader. A group of the same name may have been made since.
 class GroupMemoryReader {
  public:
-  static tl::expected<GroupMemoryReader, GroupError> open(const MemoryGroup& group);
+  static Result<GroupMemoryReader> open(const MemoryGroup& group);
 
   // Some five small files, and one more for each ancestor on v2. memory.stat makes the
   // kernel add up the group's counters of all CPUs: not for more than once an interval.
-  tl::expected<GroupMemory, GroupError> read() const;
+  Result<GroupMemory> read() const;
 
   const MemoryGroup& group() const { return group_; }
   // The root of its hierarchy: its books are the whole machine's.

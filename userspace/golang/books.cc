@@ -47,7 +47,7 @@ Result<Snapshot> take(const ProcessMemory& memory, const BooksLayout& layout) {
     snapshot.sets.resize(std::size_t{HeapStatsPlace::kSets} * layout.heap_stats.set_bytes);
     pieces.push_back({layout.heap_stats.address, snapshot.sets});
   }
-  if (const Status read = memory.read(pieces); !read) return fail(read.error().message);
+  MADV_TRY(memory.read(pieces));
   return snapshot;
 }
 
@@ -282,9 +282,8 @@ Result<GoBooks> BooksReader::read(const ProcessMemory& memory, const BooksLimits
                                   : kAddressSpaceBytes;
   Result<GoBooks> books = fail("books: not read");
   for (int reads = 1; reads <= kReadsLimit; ++reads) {
-    const Result<Snapshot> snapshot = take(memory, layout);
-    if (!snapshot) return fail(snapshot.error().message);
-    const Words words(layout, *snapshot);
+    MADV_TAKE(const Snapshot snapshot, take(memory, layout));
+    const Words words(layout, snapshot);
     books = heap_books(words, layout, limit);
     if (!books) continue;
     const Agreement sets = agreement(words, layout.heap_stats);

@@ -277,7 +277,7 @@ Result<BooksLayout> read_dwarf(Elf* elf) {
   if (!dwarf) return fail(std::string("debug information: ") + dwarf_errmsg(-1));
   RuntimeInfo info(dwarf.get());
   constexpr std::array kVariables{kMemstats, kController, kHeap, kPercent};
-  if (const Status found = info.find(kVariables); !found) return fail(found.error().message);
+  MADV_TRY(info.find(kVariables));
 
   BooksLayout layout;
   for (const WordSource& source : kSources) {
@@ -303,7 +303,7 @@ Result<BooksLayout> layout_from_dwarf(const ElfImage& image) {
   constexpr std::string_view kWhat = "debug information";
   if (!image.section(".debug_info") && !image.section(".zdebug_info")) return fail("no debug information");
   // An answer is a layout, or the text of an error.
-  const Result<std::vector<std::byte>> answer = run_in_limited_child(std::string(kWhat), {}, [&] {
+  const auto read = [&] {
     Elf* elf = image.elf();
     const Result<BooksLayout> found =
         elf != nullptr ? read_dwarf(elf) : fail("debug information: libelf cannot read it");
@@ -317,13 +317,13 @@ Result<BooksLayout> layout_from_dwarf(const ElfImage& image) {
       std::memcpy(bytes.data(), text.data(), text.size());
     }
     return bytes;
-  });
-  if (!answer) return fail(answer.error().message);
-  if (const auto layout = load<BooksLayout>(*answer, 1);
-      layout && answer->size() == 1 + sizeof(BooksLayout) && answer->front() == std::byte{0}) {
+  };
+  MADV_TAKE(const std::vector<std::byte> answer, run_in_limited_child(std::string(kWhat), {}, read));
+  if (const auto layout = load<BooksLayout>(answer, 1);
+      layout && answer.size() == 1 + sizeof(BooksLayout) && answer.front() == std::byte{0}) {
     return *layout;
   }
-  return fail(std::string(as_text(*answer)));
+  return fail(std::string(as_text(answer)));
 }
 
 }  // namespace madvtrace

@@ -2,9 +2,9 @@
 #include "golang/build_info.h"
 
 #include <algorithm>
-#include <array>
 #include <set>
 #include <span>
+#include <utility>
 
 #include "golang/little_endian.h"
 #include "golang/pclntab.h"
@@ -163,24 +163,23 @@ std::optional<std::vector<std::uint64_t>> find_texts(const ElfImage& image) {
 
 // A text in a program is not yet the version of that program, nor is every program Go's:
 // its table of functions must be one of that version.
-bool fits_functions(const ElfImage& image, const std::string& text) {
-  const auto version = GoVersion::parse(text);
+bool fits_functions(const ElfImage& image, const GoVersion& version) {
   const auto table = Pclntab::read(image);
-  if (!version || !table) return false;
+  if (!table) return false;
   switch (table->layout()) {
     case PclntabLayout::kGo12:
-      return !version->at_least(16);
+      return !version.at_least(16);
     case PclntabLayout::kGo116:
-      return version->at_least(16) && !version->at_least(18);
+      return version.at_least(16) && !version.at_least(18);
     case PclntabLayout::kGo118:
-      return version->at_least(18) && !version->at_least(20);
+      return version.at_least(18) && !version.at_least(20);
     case PclntabLayout::kGo120:
-      return version->at_least(20);
+      return version.at_least(20);
   }
   return false;
 }
 
-std::optional<std::string> find_version_string(const ElfImage& image) {
+std::optional<GoVersion> find_version(const ElfImage& image) {
   const auto texts = find_texts(image);
   if (!texts) return std::nullopt;
   const Pointers pointers = find_pointers(image, kPointersLimit, [&](std::uint64_t value) {
@@ -193,8 +192,9 @@ std::optional<std::string> find_version_string(const ElfImage& image) {
     const auto text = read_string(image, pointer, kVersionLimitBytes);
     if (text && is_release(*text)) found.insert(*text);
   }
-  if (found.size() != 1 || !fits_functions(image, *found.begin())) return std::nullopt;
-  return *found.begin();
+  if (found.size() != 1) return std::nullopt;
+  const auto version = GoVersion::parse(*found.begin());
+  return version && fits_functions(image, *version) ? version : std::nullopt;
 }
 
 // The ELF note of Go's linker (ELF_NOTE_GOBUILDID_TAG, src/cmd/link/internal/ld/elf.go).
@@ -239,11 +239,6 @@ std::string build_id_of(const ElfImage& image) {
 
 }  // namespace
 
-const char* version_source_name(VersionSource source) {
-  constexpr std::array kNames{"none", "buildinfo", "symbol", "string"};
-  return kNames.at(static_cast<std::size_t>(source));
-}
-
 std::optional<std::string_view> BuildInfo::setting(std::string_view key) const {
   const auto found =
       std::find_if(settings.begin(), settings.end(), [&](const auto& each) { return each.first == key; });
@@ -253,21 +248,22 @@ std::optional<std::string_view> BuildInfo::setting(std::string_view key) const {
 
 BuildInfo read_build_info(const ElfImage& image) {
   BuildInfo info{.build_id = build_id_of(image)};
-  const auto take_version = [&](const std::optional<std::string>& text, VersionSource source) {
-    if (text) info.version = GoVersion::parse(*text);
+  const auto take_version = [&](std::optional<GoVersion> version, VersionSource source) {
+    info.version = std::move(version);
     if (info.version) info.found_in = source;
     return info.version.has_value();
   };
   if (const auto blob = find_blob(image)) {
     parse_settings(blob->modules, info);
     // If it names none ("devel +0123abcd"), no other place would.
-    take_version(blob->version, VersionSource::kBuildInfo);
+    take_version(GoVersion::parse(blob->version), VersionSource::kBuildInfo);
     return info;
   }
   if (const auto symbol = image.symbol("runtime.buildVersion")) {
-    if (take_version(read_string(image, *symbol, kVersionLimitBytes), VersionSource::kSymbol)) return info;
+    const auto text = read_string(image, *symbol, kVersionLimitBytes);
+    if (text && take_version(GoVersion::parse(*text), VersionSource::kSymbol)) return info;
   }
-  take_version(find_version_string(image), VersionSource::kString);
+  take_version(find_version(image), VersionSource::kString);
   return info;
 }
 

@@ -17,13 +17,19 @@
 #include <utility>
 #include <vector>
 
+#include "base/enum_names.h"
 #include "golang/elf_image.h"
 #include "golang/go_version.h"
 
 namespace madvtrace {
 
 enum class VersionSource { kNone, kBuildInfo, kSymbol, kString };
-const char* version_source_name(VersionSource source);  // "none", "buildinfo", "symbol", "string"
+inline constexpr auto kVersionSourceNames = names_of<VersionSource::kString>({
+    {VersionSource::kNone, "none"},
+    {VersionSource::kBuildInfo, "buildinfo"},
+    {VersionSource::kSymbol, "symbol"},
+    {VersionSource::kString, "string"},
+});
 
 struct BuildInfo {
   static constexpr std::size_t kBuildIdLimitBytes = 256;                        // the linker's has 83

@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <utility>
 
+#include "base/losses.h"
 #include "base/page_range.h"
 #include "base/unique_fd.h"
 #include "bpf/control.h"
@@ -21,12 +22,10 @@
 namespace madvtrace {
 namespace {
 
-// Indexed by enum wire_loss. Documented in docs/csv-schema.md.
-constexpr std::array<const char*, WIRE_LOSSES> kLossNames{
-    "call_ring_full",      "end_ring_full",       "range_ring_full",   "stack_ring_full",
-    "process_ring_full",   "inflight_no_memory",  "target_table_full", "stack_unreadable",
-    "page_walk_failed",    "pages_ring_full",     "gc_ring_full",      "refault_ring_full",
-    "released_table_full", "reclaimed_ring_full", "rss_ring_full",     "rss_table_full"};
+// The first of the table of losses are those of enum wire_loss, in its order.
+static_assert(static_cast<int>(LossCause::kCallRingFull) == WIRE_LOST_CALL_RING);
+static_assert(static_cast<int>(LossCause::kStackUnreadable) == WIRE_LOST_STACK_UNREAD);
+static_assert(static_cast<int>(LossCause::kRssTableFull) == WIRE_LOSSES - 1);
 
 // The collector is woken when a sixteenth of the ring is full.
 constexpr std::uint64_t kWakeupFraction = 16;
@@ -87,7 +86,7 @@ Result<std::unique_ptr<BpfSession>> BpfSession::load(const SessionOptions& optio
   skeleton.rodata->wakeup_bytes = ring_bytes / kWakeupFraction;
   session->add_tiers(options);
   for (const auto& tier : session->tiers_) {
-    if (const Status configured = tier->configure(); !configured) return tl::unexpected(configured.error());
+    MADV_TRY(tier->configure());
   }
   // Last, since libbpf then keeps the kernel's types until the load: a tier that reads them too takes as much memory.
   leave_out_missing(session->hooks());
@@ -95,11 +94,9 @@ Result<std::unique_ptr<BpfSession>> BpfSession::load(const SessionOptions& optio
   if (error != 0) return tl::unexpected(load_error(-error));
 
   for (const auto& tier : session->tiers_) {
-    if (const Status begun = tier->begin(); !begun) return tl::unexpected(begun.error());
+    MADV_TRY(tier->begin());
   }
-  auto ring = RingSource::over(bpf_map__fd(skeleton.maps.ring));
-  if (!ring) return tl::unexpected(ring.error());
-  session->ring_ = std::move(*ring);
+  MADV_TAKE(session->ring_, RingSource::over(bpf_map__fd(skeleton.maps.ring)));
   return session;
 }
 
@@ -143,10 +140,9 @@ ReclaimSum BpfSession::reclaims_by(std::uint32_t pid) const {
 }
 
 Status BpfSession::attach_all() {
-  const Result<TraceFs> tracefs = TraceFs::open();
-  if (!tracefs) return tl::unexpected(tracefs.error());
+  MADV_TAKE(const TraceFs tracefs, TraceFs::open());
   for (const Hook& hook : hooks()) {
-    Result<Link> link = attach(hook, *tracefs);
+    Result<Link> link = attach(hook, tracefs);
     if (link) {
       links_.push_back(std::move(*link));
     } else if (!hook.optional) {
@@ -167,7 +163,7 @@ void BpfSession::detach_all() {
     std::uint32_t bytes = sizeof(info);
     if (bpf_obj_get_info_by_fd(bpf_program__fd(hook.program), &info, &bytes) != 0) continue;
     // Not run because another BPF program was under way on the same CPU.
-    if (info.recursion_misses != 0) misses_["program_not_run"] += info.recursion_misses;
+    if (info.recursion_misses != 0) misses_[loss_name(LossCause::kProgramNotRun)] += info.recursion_misses;
   }
 }
 
@@ -219,13 +215,13 @@ void BpfSession::make_room_for_released() {
 
 std::map<std::string, std::uint64_t> BpfSession::losses() const {
   std::map<std::string, std::uint64_t> losses = misses_;
-  for (std::size_t i = 0; i < kLossNames.size(); ++i) {
+  for (std::size_t i = 0; i < WIRE_LOSSES; ++i) {
     // Written by the kernel side at any time.
     const std::uint64_t count = *static_cast<const volatile unsigned long long*>(&skeleton_->bss->losses[i]);
-    if (count != 0) losses[kLossNames.at(i)] = count;
+    if (count != 0) losses[loss_name(static_cast<LossCause>(i))] = count;
   }
   const std::uint64_t unwatched = refaults_ != nullptr ? refaults_->events().failures() : 0;
-  if (unwatched != 0) losses["faults_not_watched"] = unwatched;
+  if (unwatched != 0) losses[loss_name(LossCause::kFaultsNotWatched)] = unwatched;
   return losses;
 }
 

@@ -8,9 +8,17 @@
 #include <string>
 #include <vector>
 
+#include "base/enum_names.h"
+
 namespace madvtrace {
 
 enum class Answer { kYes, kNo, kInconclusive };
+
+inline constexpr auto kAnswerNames = names_of<Answer::kInconclusive>({
+    {Answer::kYes, "yes"},
+    {Answer::kNo, "no"},
+    {Answer::kInconclusive, "inconclusive"},
+});
 
 struct Finding {
   std::string tier;  // "base", "refaults", "exact"

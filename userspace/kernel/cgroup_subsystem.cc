@@ -6,13 +6,12 @@
 namespace madvtrace {
 
 Result<std::int32_t> cgroup_subsystem(const std::vector<std::string>& controllers) {
-  const Result<KernelTypes> types = KernelTypes::load();
-  if (!types) return tl::unexpected(types.error());
+  MADV_TAKE(const KernelTypes types, KernelTypes::load());
   std::string all;
   for (const std::string& controller : controllers) {
     // cgroup v1 calls it by an older name (block/blk-cgroup.c, legacy_name).
     const std::string name = controller == "blkio" ? "io" : controller;
-    if (const auto value = types->enum_value("cgroup_subsys_id", name + "_cgrp_id")) return *value;
+    if (const auto value = types.enum_value("cgroup_subsys_id", name + "_cgrp_id")) return *value;
     all += (all.empty() ? "" : ",") + controller;
   }
   return fail(ExitCode::kUsage,

@@ -63,9 +63,8 @@ Status FaultEvents::open_new_threads(std::uint32_t pid, std::set<std::uint32_t>&
     if (std::from_chars(name.data(), name.data() + name.size(), tid).ec != std::errc{} || !seen.insert(tid).second) {
       continue;
     }
-    Result<Link> link = open_event(program_, tid);
-    if (!link) return tl::unexpected(link.error());
-    if (*link) events.push_back(std::move(*link));
+    MADV_TAKE(Link link, open_event(program_, tid));
+    if (link) events.push_back(std::move(link));
   }
   return {};
 }

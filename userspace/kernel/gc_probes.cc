@@ -35,13 +35,11 @@ Status GcProbes::attach(GcProbe& probe, std::uint32_t pid, const std::string& pa
   }
   if (attached_ == 0) allow_many_files();
   // The end first, so that no start is seen of which the end would be missed.
-  Result<Uprobe> end = Uprobe::attach(on_end_, pid, path, places.end_offset, 0);
-  if (!end) return tl::unexpected(end.error());
+  MADV_TAKE(Uprobe end, Uprobe::attach(on_end_, pid, path, places.end_offset, 0));
   const std::uint64_t cookie = places.has_trigger ? WIRE_GC_TRIGGER_IN_DI : 0;
-  Result<Uprobe> start = Uprobe::attach(on_start_, pid, path, places.start_offset, cookie);
-  if (!start) return tl::unexpected(start.error());
-  probe.uprobes_.push_back(std::move(*start));
-  probe.uprobes_.push_back(std::move(*end));
+  MADV_TAKE(Uprobe start, Uprobe::attach(on_start_, pid, path, places.start_offset, cookie));
+  probe.uprobes_.push_back(std::move(start));
+  probe.uprobes_.push_back(std::move(end));
   probe.probes_ = this;
   ++attached_;
   return {};

@@ -16,12 +16,11 @@ namespace {
 
 // As libbpf does it, but with the number from a tracefs that need not be mounted.
 Result<Link> attach_syscall(const Hook& hook, const TraceFs& tracefs) {
-  const Result<std::uint64_t> id = tracefs.event_id("syscalls", hook.name.substr(hook.name.find(':') + 1));
-  if (!id) return tl::unexpected(id.error());
+  MADV_TAKE(const std::uint64_t id, tracefs.event_id("syscalls", hook.name.substr(hook.name.find(':') + 1)));
   perf_event_attr attributes{};
   attributes.type = PERF_TYPE_TRACEPOINT;
   attributes.size = sizeof(attributes);
-  attributes.config = *id;
+  attributes.config = id;
   UniqueFd event(static_cast<int>(
       ::syscall(SYS_perf_event_open, &attributes, /*pid=*/-1, /*cpu=*/0, /*group=*/-1, PERF_FLAG_FD_CLOEXEC)));
   if (!event) return fail(ExitCode::kUnsupported, errno_text("cannot open " + hook.name, errno));

@@ -5,6 +5,8 @@
 
 #include <cstdint>
 
+#include "base/enum_names.h"
+
 namespace madvtrace {
 
 enum class CallKind : std::uint8_t {
@@ -27,6 +29,25 @@ enum class CallKind : std::uint8_t {
   kMemoryMax,
   kMemoryPressure
 };
+
+inline constexpr auto kCallNames = names_of<CallKind::kMemoryPressure>({
+    {CallKind::kMmap, "mmap"},
+    {CallKind::kMunmap, "munmap"},
+    {CallKind::kMadvise, "madvise"},
+    {CallKind::kProcessMadvise, "process_madvise"},
+    {CallKind::kMremap, "mremap"},
+    {CallKind::kBrk, "brk"},
+    {CallKind::kExec, "exec"},
+    {CallKind::kExit, "exit"},
+    {CallKind::kGcStart, "gc_start"},
+    {CallKind::kGcEnd, "gc_end"},
+    {CallKind::kGroupJoin, "group_join"},
+    {CallKind::kGroupLeave, "group_leave"},
+    {CallKind::kOomKill, "oom_kill"},
+    {CallKind::kMemoryHigh, "memory_high"},
+    {CallKind::kMemoryMax, "memory_max"},
+    {CallKind::kMemoryPressure, "memory_pressure"},
+});
 
 constexpr bool is_marker(CallKind call) { return call >= CallKind::kExec; }
 

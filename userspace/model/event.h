@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "base/cause.h"
+#include "base/enum_names.h"
 #include "base/field.h"
 #include "base/go_heap.h"
 #include "base/group_charge.h"
@@ -121,6 +122,16 @@ struct Refault {
 // As enum wire_reclaimer; the last reclaims nothing, it brings pages back.
 enum class Reclaimer : std::uint8_t { kKswapd, kMemcg, kDirect, kDamon, kOther, kSelf, kKhugepaged };
 
+inline constexpr auto kReclaimerNames = names_of<Reclaimer::kKhugepaged>({
+    {Reclaimer::kKswapd, "kswapd"},
+    {Reclaimer::kMemcg, "memcg"},
+    {Reclaimer::kDirect, "direct"},
+    {Reclaimer::kDamon, "damon"},
+    {Reclaimer::kOther, "other"},
+    {Reclaimer::kSelf, "self"},
+    {Reclaimer::kKhugepaged, "khugepaged"},
+});
+
 // Lazily freed pages left RSS at this very moment.
 struct Reclaimed {
   Stamp stamp;  // whose they are
@@ -146,6 +157,16 @@ struct RssBegin {
 
 // Why RSS changes, as enum wire_rss_cause; kExit is the model's own conclusion.
 enum class RssCause : std::uint8_t { kFault, kRelease, kKhugepaged, kOomReaper, kOther, kReclaim, kExit };
+
+inline constexpr auto kRssCauseNames = names_of<RssCause::kExit>({
+    {RssCause::kFault, "fault"},
+    {RssCause::kRelease, "release"},
+    {RssCause::kKhugepaged, "khugepaged"},
+    {RssCause::kOomReaper, "oom_reaper"},
+    {RssCause::kOther, "other"},
+    {RssCause::kReclaim, "reclaim"},
+    {RssCause::kExit, "exit"},
+});
 
 // Of one cause, since RssBegin.
 struct RssChanges {

@@ -1,20 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// These functions give the names that numbers have in the output, which are the kernel's own.
+// These functions give the names that the kernel has for numbers, and for programs. What a value of an enum is called
+// stands beside the enum (base/enum_names.h).
 #pragma once
 
 #include <cstdint>
 #include <string>
 #include <string_view>
 
-#include "model/rows.h"
+#include "model/event.h"
 
 namespace madvtrace {
-
-std::string_view call_name(CallKind call);
-std::string_view quality_name(Quality quality);
-std::string_view fate_name(Fate fate);
-std::string_view reclaimer_name(Reclaimer reclaimer);
-std::string_view rss_cause_name(RssCause cause);
 
 // Gives "MADV_DONTNEED"; for an advice that this version does not know, the bare number.
 std::string advice_name(std::int32_t advice);

@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "base/cause.h"
+#include "base/enum_names.h"
 #include "model/call_kind.h"
 #include "model/event.h"
 
@@ -21,6 +22,13 @@ enum class Quality : std::uint8_t {
   kSampled,   // probed or polled, not counted
   kAfterLoss  // records that it depends on may be missing
 };
+
+inline constexpr auto kQualityNames = names_of<Quality::kAfterLoss>({
+    {Quality::kExact, "exact"},
+    {Quality::kBounded, "bounded"},
+    {Quality::kSampled, "sampled"},
+    {Quality::kAfterLoss, "after_loss"},
+});
 
 // One row of events.csv: a traced call that has returned (or never will), or a marker.
 struct CallRow {
@@ -57,6 +65,16 @@ enum class Fate : std::uint8_t {
   // From here on of stage `return`, and in no sum of those above.
   kRefaulted,  // left RSS and was touched again
 };
+inline constexpr auto kFateNames = names_of<Fate::kRefaulted>({
+    {Fate::kFreed, "freed"},
+    {Fate::kReclaimed, "reclaimed"},
+    {Fate::kRewritten, "rewritten"},
+    {Fate::kSuperseded, "superseded"},
+    {Fate::kUnmapped, "unmapped"},
+    {Fate::kExited, "exited"},
+    {Fate::kPending, "pending"},
+    {Fate::kRefaulted, "refaulted"},
+});
 inline constexpr std::size_t kFates = static_cast<std::size_t>(Fate::kRefaulted);  // of stage `leave`
 
 constexpr bool is_return(Fate fate) { return static_cast<std::size_t>(fate) >= kFates; }

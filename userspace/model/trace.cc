@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <variant>
 
+#include "base/losses.h"
 #include "model/advice.h"
 #include "model/group_sums.h"
 #include "model/memory_limit.h"
@@ -34,11 +35,6 @@ bool is_release_by_go(const CallRow& row) {
 bool same_start(std::uint64_t a_utc_ns, std::uint64_t b_utc_ns) {
   constexpr std::uint64_t kApartNs = 1'000'000'000;
   return a_utc_ns != 0 && b_utc_ns != 0 && std::max(a_utc_ns, b_utc_ns) - std::min(a_utc_ns, b_utc_ns) < kApartNs;
-}
-
-// What is counted in no stamp, or not before the next record.
-bool can_hide_rss_changes(const std::string& cause) {
-  return cause == "rss_ring_full" || cause == "rss_table_full" || cause.starts_with("bad_record");
 }
 
 // Of a name as the kernel shows it.
@@ -437,7 +433,7 @@ void Trace::on(const LeftOut& event) {
 }
 
 void Trace::on(const Loss& event) {
-  if (can_hide_rss_changes(event.cause)) rss_after_loss_ = true;
+  if (harm_of(event.cause) == Harm::kRssChanges) rss_after_loss_ = true;
   totals_.lost[event.cause] += event.count;
 }
 void Trace::on(const CommandEnd& event) { totals_.command_end = event; }
@@ -459,14 +455,17 @@ void Trace::finish() {
     process.add_to(totals_.processes[process.index]);
   }
   processes_.clear();
-  if (releases_.not_conserved != 0) totals_.lost["ledger_not_conserved"] += releases_.not_conserved;
-  if (releases_.moments_dropped != 0) totals_.lost["moments_unmatched"] += releases_.moments_dropped;
-  if (releases_.refaults_dropped != 0) totals_.lost["refaults_unmatched"] += releases_.refaults_dropped;
+  const auto lose = [this](LossCause cause, std::uint64_t count) {
+    if (count != 0) totals_.lost[loss_name(cause)] += count;
+  };
+  lose(LossCause::kLedgerNotConserved, releases_.not_conserved);
+  lose(LossCause::kMomentsUnmatched, releases_.moments_dropped);
+  lose(LossCause::kRefaultsUnmatched, releases_.refaults_dropped);
   held_.finish();
   stacks_.finish();
   for (ProcessTotals& totals : totals_.processes) totals.go_side.finish();
-  if (calls_.orphans() != 0) totals_.lost["orphan_records"] += calls_.orphans();
-  if (stacks_.overflowed() != 0) totals_.lost["stack_table_full"] += stacks_.overflowed();
+  lose(LossCause::kOrphanRecords, calls_.orphans());
+  lose(LossCause::kStackTableFull, stacks_.overflowed());
 }
 
 }  // namespace madvtrace

@@ -44,30 +44,6 @@ std::optional<std::uint64_t> to_come(const GoHeap& heap, std::uint64_t resident_
 
 }  // namespace
 
-std::string_view reason_name(Reason reason) {
-  switch (reason) {
-    case Reason::kUnknown:
-      return "unknown";
-    case Reason::kHeapInUse:
-      return "heap_in_use";
-    case Reason::kHeapGrows:
-      return "heap_grows";
-    case Reason::kIdleHeap:
-      return "idle_heap";
-    case Reason::kLazyFree:
-      return "lazy_free";
-    case Reason::kStacks:
-      return "stacks";
-    case Reason::kOtherAnon:
-      return "other_memory";
-    case Reason::kFiles:
-      return "files";
-    case Reason::kUnexplained:
-      return "unexplained";
-  }
-  return "";
-}
-
 std::optional<std::uint64_t> live_heap_bytes(const GoHeap& heap) {
   if (!heap.next_gc_bytes || !heap.gc_percent || *heap.gc_percent < 0) return std::nullopt;
   constexpr std::uint64_t kLargestPercent = 1'000'000;

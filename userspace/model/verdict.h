@@ -9,8 +9,8 @@
 
 #include <cstdint>
 #include <optional>
-#include <string_view>
 
+#include "base/enum_names.h"
 #include "model/totals.h"
 #include "model/waterfall.h"
 
@@ -27,6 +27,18 @@ enum class Reason : std::uint8_t {
   kFiles,        // the binary, mapped files, shared memory
   kUnexplained,  // resident in the heap, though the runtime gave it back: huge pages, mostly
 };
+
+inline constexpr auto kReasonNames = names_of<Reason::kUnexplained>({
+    {Reason::kUnknown, "unknown"},
+    {Reason::kHeapInUse, "heap_in_use"},
+    {Reason::kHeapGrows, "heap_grows"},
+    {Reason::kIdleHeap, "idle_heap"},
+    {Reason::kLazyFree, "lazy_free"},
+    {Reason::kStacks, "stacks"},
+    {Reason::kOtherAnon, "other_memory"},
+    {Reason::kFiles, "files"},
+    {Reason::kUnexplained, "unexplained"},
+});
 
 enum class Thin : std::uint8_t {
   kNot,
@@ -48,9 +60,6 @@ struct Verdict {
   // retainExtraPercent). Empty: not known.
   std::optional<std::uint64_t> to_come_bytes;
 };
-
-// "heap_in_use", "idle_heap", …: for programs.
-std::string_view reason_name(Reason reason);
 
 // Nothing for a process that is not a Go program, or of which no memory is known.
 std::optional<Verdict> verdict_of(const ProcessTotals& process);

@@ -41,10 +41,9 @@ std::vector<CgroupEntry> parse_cgroup(std::string_view text) {
   return entries;
 }
 
-ProcResult<std::vector<CgroupEntry>> read_cgroup(const ProcRoot& root, pid_t pid) {
-  const ProcResult<std::string> text = root.read_file(pid, "cgroup", kCgroupLimitBytes);
-  if (!text) return tl::unexpected<ProcError>(text.error());
-  return parse_cgroup(*text);
+Result<std::vector<CgroupEntry>> read_cgroup(const ProcRoot& root, pid_t pid) {
+  MADV_TAKE(const std::string text, root.read_file(pid, "cgroup", kCgroupLimitBytes));
+  return parse_cgroup(text);
 }
 
 std::optional<std::string> unified_path(const std::vector<CgroupEntry>& entries) {

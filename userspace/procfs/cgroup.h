@@ -29,7 +29,7 @@ struct CgroupEntry {
 std::vector<CgroupEntry> parse_cgroup(std::string_view text);
 
 // An exiting process is already in "/" of every v1 hierarchy.
-ProcResult<std::vector<CgroupEntry>> read_cgroup(const ProcRoot& root, pid_t pid);
+Result<std::vector<CgroupEntry>> read_cgroup(const ProcRoot& root, pid_t pid);
 
 // Nothing if there is no such hierarchy. `controller` as it is printed: "memory",
 // "name=systemd"; finds v1 hierarchies only.

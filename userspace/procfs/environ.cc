@@ -27,10 +27,9 @@ Environment parse_environ(std::string_view text, bool truncated) {
   return environment;
 }
 
-ProcResult<Environment> read_environ(const ProcRoot& root, pid_t pid) {
-  const ProcResult<FileText> file = root.read_prefix(pid, "environ", kEnvironLimitBytes);
-  if (!file) return tl::unexpected<ProcError>(file.error());
-  return parse_environ(file->text, file->truncated);
+Result<Environment> read_environ(const ProcRoot& root, pid_t pid) {
+  MADV_TAKE(const FileText file, root.read_prefix(pid, "environ", kEnvironLimitBytes));
+  return parse_environ(file.text, file.truncated);
 }
 
 }  // namespace madvtrace

@@ -34,6 +34,6 @@ inline constexpr std::size_t kEnvironLimitBytes = std::size_t{1024} * 1024;
 Environment parse_environ(std::string_view text, bool truncated);
 
 // Kernel threads and zombies: kAbsent, or an empty environment on older kernels.
-ProcResult<Environment> read_environ(const ProcRoot& root, pid_t pid);
+Result<Environment> read_environ(const ProcRoot& root, pid_t pid);
 
 }  // namespace madvtrace

@@ -86,10 +86,9 @@ MapsText parse_maps(std::string_view text, std::size_t limit) {
   return maps;
 }
 
-ProcResult<MapsText> read_maps(const ProcRoot& root, pid_t pid) {
-  const ProcResult<std::string> text = root.read_file(pid, "maps", kMapsLimitBytes);
-  if (!text) return tl::unexpected<ProcError>(text.error());
-  return parse_maps(*text);
+Result<MapsText> read_maps(const ProcRoot& root, pid_t pid) {
+  MADV_TAKE(const std::string text, root.read_file(pid, "maps", kMapsLimitBytes));
+  return parse_maps(text);
 }
 
 bool is_anonymous_private(const Mapping& mapping) {

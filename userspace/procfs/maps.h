@@ -50,7 +50,7 @@ std::optional<Mapping> parse_mapping(std::string_view line);
 MapsText parse_maps(std::string_view text, std::size_t limit = kMappingsLimit);
 
 // Empty for kernel threads and zombies.
-ProcResult<MapsText> read_maps(const ProcRoot& root, pid_t pid);
+Result<MapsText> read_maps(const ProcRoot& root, pid_t pid);
 
 // Private memory with no file behind it, which is what programs release by madvise:
 // no name, [heap], [stack], or a name given by prctl(PR_SET_VMA_ANON_NAME) (since

@@ -31,66 +31,57 @@ std::string_view reason_of(int error_number, std::string& storage) {
   return std::string_view(storage).substr(2);
 }
 
-tl::unexpected<ProcError> unexpected(ProcError error) { return tl::unexpected<ProcError>(std::move(error)); }
-
 }  // namespace
 
-ProcResult<ProcRoot> ProcRoot::open(const std::string& path) {
+Result<ProcRoot> ProcRoot::open(const std::string& path) {
   UniqueFd fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (fd) return ProcRoot(path, std::move(fd));
   const int error_number = errno;
   std::string storage;
-  ProcError failed;
-  failed.message = fmt::format("cannot open {}: {}; it has to be a mounted proc file system", path,
-                               reason_of(error_number, storage));
-  if (error_number == EACCES || error_number == EPERM) {
-    failed.code = ExitCode::kUnsupported;
-    failed.failure = ProcFailure::kPermission;
-  }
-  return unexpected(std::move(failed));
+  std::string message = fmt::format("cannot open {}: {}; it has to be a mounted proc file system", path,
+                                    reason_of(error_number, storage));
+  if (error_number != EACCES && error_number != EPERM) return fail(std::move(message));
+  return fail({ExitCode::kUnsupported, std::move(message), Failure::kPermission});
 }
 
-ProcResult<UniqueFd> ProcRoot::open_file(pid_t pid, std::string_view name) const {
+Result<UniqueFd> ProcRoot::open_file(pid_t pid, std::string_view name) const {
   // O_NONBLOCK: a fixture tree, or a target's exe, must not make the tool wait.
   UniqueFd fd(::openat(fd_.get(), relative_path(pid, name).c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
-  if (!fd) return unexpected(error(pid, name, errno));
+  if (!fd) return fail(error(pid, name, errno));
   return fd;
 }
 
-ProcResult<FileText> ProcRoot::read_prefix(pid_t pid, std::string_view name, std::size_t limit_bytes) const {
-  const ProcResult<UniqueFd> fd = open_file(pid, name);
-  if (!fd) return unexpected(fd.error());
-  tl::expected<FileText, int> file = read_text(fd->get(), limit_bytes);
-  if (!file) return unexpected(error(pid, name, file.error()));
+Result<FileText> ProcRoot::read_prefix(pid_t pid, std::string_view name, std::size_t limit_bytes) const {
+  MADV_TAKE(const UniqueFd fd, open_file(pid, name));
+  tl::expected<FileText, int> file = read_text(fd.get(), limit_bytes);
+  if (!file) return fail(error(pid, name, file.error()));
   return std::move(*file);
 }
 
-ProcResult<std::string> ProcRoot::read_file(pid_t pid, std::string_view name, std::size_t limit_bytes) const {
-  ProcResult<FileText> file = read_prefix(pid, name, limit_bytes);
-  if (!file) return unexpected(std::move(file.error()));
-  if (file->truncated) {
-    ProcError failed;
-    failed.failure = ProcFailure::kTooLarge;
-    failed.message = fmt::format("cannot read {}/{}/{}: it is larger than {} bytes", path_, pid, name, limit_bytes);
-    return unexpected(std::move(failed));
+Result<std::string> ProcRoot::read_file(pid_t pid, std::string_view name, std::size_t limit_bytes) const {
+  MADV_TAKE(FileText file, read_prefix(pid, name, limit_bytes));
+  if (file.truncated) {
+    return fail(
+        {.message = fmt::format("cannot read {}/{}/{}: it is larger than {} bytes", path_, pid, name, limit_bytes),
+         .failure = Failure::kTooLarge});
   }
-  return std::move(file->text);
+  return std::move(file.text);
 }
 
-ProcResult<std::string> ProcRoot::read_link(pid_t pid, std::string_view name) const {
+Result<std::string> ProcRoot::read_link(pid_t pid, std::string_view name) const {
   // The kernel builds these names in one page; a longer one is ENAMETOOLONG.
   std::array<char, PATH_MAX + 1> target{};
   const ssize_t length = ::readlinkat(fd_.get(), relative_path(pid, name).c_str(), target.data(), target.size());
-  if (length < 0) return unexpected(error(pid, name, errno));
-  if (static_cast<std::size_t>(length) == target.size()) return unexpected(error(pid, name, ENAMETOOLONG));
+  if (length < 0) return fail(error(pid, name, errno));
+  if (static_cast<std::size_t>(length) == target.size()) return fail(error(pid, name, ENAMETOOLONG));
   return std::string(target.data(), static_cast<std::size_t>(length));
 }
 
-ProcResult<std::vector<pid_t>> ProcRoot::list_pids() const {
+Result<std::vector<pid_t>> ProcRoot::list_pids() const {
   UniqueFd fd(::openat(fd_.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!fd) return unexpected(error(0, "", errno));
+  if (!fd) return fail(error(0, "", errno));
   const std::unique_ptr<DIR, CloseDirectory> directory(::fdopendir(fd.get()));
-  if (!directory) return unexpected(error(0, "", errno));
+  if (!directory) return fail(error(0, "", errno));
   fd.release();
   std::vector<pid_t> pids;
   for (;;) {
@@ -101,34 +92,31 @@ ProcResult<std::vector<pid_t>> ProcRoot::list_pids() const {
     const std::optional<pid_t> pid = parse_integer<pid_t>(text);
     if (pid && *pid > 0 && text.front() != '0') pids.push_back(*pid);
   }
-  if (errno != 0) return unexpected(error(0, "", errno));
+  if (errno != 0) return fail(error(0, "", errno));
   std::sort(pids.begin(), pids.end());
   return pids;
 }
 
-ProcError ProcRoot::malformed(pid_t pid, std::string_view name, std::string_view reason) const {
-  ProcError failed;
-  failed.failure = ProcFailure::kMalformed;
-  failed.message = fmt::format("cannot use {}/{}/{}: {}", path_, pid, name, reason);
-  return failed;
+Error ProcRoot::malformed(pid_t pid, std::string_view name, std::string_view reason) const {
+  return {.message = fmt::format("cannot use {}/{}/{}: {}", path_, pid, name, reason), .failure = Failure::kMalformed};
 }
 
-ProcError ProcRoot::error(pid_t pid, std::string_view name, int error_number) const {
+Error ProcRoot::error(pid_t pid, std::string_view name, int error_number) const {
   const std::string what =
       pid == 0 ? fmt::format("cannot read {}", path_) : fmt::format("cannot read {}/{}/{}", path_, pid, name);
   std::string storage;
-  ProcError failed;
+  Error failed;
   if (error_number == EACCES || error_number == EPERM) {
-    failed.failure = ProcFailure::kPermission;
+    failed.failure = Failure::kPermission;
     failed.code = ExitCode::kUnsupported;
     failed.message = fmt::format("{}: {}; run as root or with CAP_SYS_PTRACE", what, reason_of(error_number, storage));
   } else if (pid != 0 && (error_number == ENOENT || error_number == ESRCH)) {
     struct stat status {};
     if (::fstatat(fd_.get(), std::to_string(pid).c_str(), &status, 0) == 0) {
-      failed.failure = ProcFailure::kAbsent;
+      failed.failure = Failure::kAbsent;
       failed.message = fmt::format("{}: process {} has none; is it a kernel thread or a zombie?", what, pid);
     } else {
-      failed.failure = ProcFailure::kGone;
+      failed.failure = Failure::kGone;
       failed.message = fmt::format("{}: there is no process {} (any more)", what, pid);
     }
   } else {

@@ -12,7 +12,6 @@
 #include <cstddef>
 #include <string>
 #include <string_view>
-#include <tl/expected.hpp>
 #include <vector>
 
 #include "base/file_text.h"
@@ -21,56 +20,40 @@
 
 namespace madvtrace {
 
-enum class ProcFailure {
-  kGone,        // no such process (any more)
-  kAbsent,      // the process is there, and has no such thing: see below
-  kPermission,  // these privileges do not suffice
-  kTooLarge,    // over the limit that the caller gave
-  kMalformed,   // read, but it does not look like what it should be
-  kOther,
-};
-// kAbsent: kernel threads and zombies have no exe, and on 6.18 opening their
-// environ fails with ESRCH, as for a process that is gone; a kernel
-// may lack a file altogether. Told from kGone by whether the pid's directory is
-// (still) there, so a process that ends just then may be called either. Under a
-// hidepid= mount the processes that it hides are kGone.
-
-// Converts to Error where nobody needs to know which failure it was.
-struct ProcError : Error {
-  ProcFailure failure = ProcFailure::kOther;
-};
-
-template <class T>
-using ProcResult = tl::expected<T, ProcError>;
-
+// A failure is kGone if there is no such process (any more), and kAbsent if the process is
+// there and has no such thing: kernel threads and zombies have no exe, and on 6.18 opening
+// their environ fails with ESRCH, as for a process that is gone; a kernel may lack a file
+// altogether. The two are told apart by whether the pid's directory is (still) there, so a
+// process that ends just then may be called either. Under a hidepid= mount the processes
+// that it hides are kGone.
 class ProcRoot {
  public:
   // "/proc", or a tree of files that looks like it.
-  static ProcResult<ProcRoot> open(const std::string& path);
+  static Result<ProcRoot> open(const std::string& path);
 
   // `name` is a path below the process's directory: "maps", "task/17/status".
   // The whole file, or kTooLarge. Of a file that the kernel generates piece by
   // piece (maps) the pieces need not be of one moment.
-  ProcResult<std::string> read_file(pid_t pid, std::string_view name, std::size_t limit_bytes) const;
+  Result<std::string> read_file(pid_t pid, std::string_view name, std::size_t limit_bytes) const;
   // At most the first limit_bytes of it.
-  ProcResult<FileText> read_prefix(pid_t pid, std::string_view name, std::size_t limit_bytes) const;
+  Result<FileText> read_prefix(pid_t pid, std::string_view name, std::size_t limit_bytes) const;
   // Follows links, so that "exe" opens the binary, also one that was deleted or is
   // in another mount namespace.
-  ProcResult<UniqueFd> open_file(pid_t pid, std::string_view name) const;
+  Result<UniqueFd> open_file(pid_t pid, std::string_view name) const;
   // As the kernel prints it: with " (deleted)" (split_deleted in procfs/text.h), and
   // as seen from the reader's root directory.
-  ProcResult<std::string> read_link(pid_t pid, std::string_view name) const;
+  Result<std::string> read_link(pid_t pid, std::string_view name) const;
 
   // Ascending. Those that came or went while it was read may be in it or not.
-  ProcResult<std::vector<pid_t>> list_pids() const;
+  Result<std::vector<pid_t>> list_pids() const;
 
   // For errors that come up above this class: "<root>/PID/name: reason".
-  ProcError malformed(pid_t pid, std::string_view name, std::string_view reason) const;
+  Error malformed(pid_t pid, std::string_view name, std::string_view reason) const;
 
  private:
   ProcRoot(std::string path, UniqueFd fd) : path_(std::move(path)), fd_(std::move(fd)) {}
 
-  ProcError error(pid_t pid, std::string_view name, int error_number) const;
+  Error error(pid_t pid, std::string_view name, int error_number) const;
 
   std::string path_;
   UniqueFd fd_;

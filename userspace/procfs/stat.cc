@@ -45,11 +45,10 @@ std::optional<ProcessStat> parse_stat(std::string_view text) {
                      .start_time_ticks = *start_time_ticks};
 }
 
-ProcResult<ProcessStat> read_stat(const ProcRoot& root, pid_t pid) {
-  const ProcResult<std::string> text = root.read_file(pid, "stat", kStatLimitBytes);
-  if (!text) return tl::unexpected<ProcError>(text.error());
-  std::optional<ProcessStat> stat = parse_stat(*text);
-  if (!stat) return tl::unexpected<ProcError>(root.malformed(pid, "stat", "fewer fields than 22, or no numbers"));
+Result<ProcessStat> read_stat(const ProcRoot& root, pid_t pid) {
+  MADV_TAKE(const std::string text, root.read_file(pid, "stat", kStatLimitBytes));
+  std::optional<ProcessStat> stat = parse_stat(text);
+  if (!stat) return fail(root.malformed(pid, "stat", "fewer fields than 22, or no numbers"));
   return std::move(*stat);
 }
 

@@ -31,7 +31,7 @@ struct ProcessStat {
 // last bracket, for it may contain any.
 std::optional<ProcessStat> parse_stat(std::string_view text);
 
-ProcResult<ProcessStat> read_stat(const ProcRoot& root, pid_t pid);
+Result<ProcessStat> read_stat(const ProcRoot& root, pid_t pid);
 
 // Nanoseconds since boot on CLOCK_BOOTTIME (it counts suspended time, unlike
 // CLOCK_MONOTONIC), rounded down to a tick, mostly 10 ms. ticks_per_second is

@@ -112,11 +112,10 @@ std::optional<ProcessStatus> parse_status(std::string_view text) {
   return status;
 }
 
-ProcResult<ProcessStatus> read_status(const ProcRoot& root, pid_t pid) {
-  const ProcResult<std::string> text = root.read_file(pid, "status", kStatusLimitBytes);
-  if (!text) return tl::unexpected<ProcError>(text.error());
-  std::optional<ProcessStatus> status = parse_status(*text);
-  if (!status) return tl::unexpected<ProcError>(root.malformed(pid, "status", "a line that identifies it is missing"));
+Result<ProcessStatus> read_status(const ProcRoot& root, pid_t pid) {
+  MADV_TAKE(const std::string text, root.read_file(pid, "status", kStatusLimitBytes));
+  std::optional<ProcessStatus> status = parse_status(text);
+  if (!status) return fail(root.malformed(pid, "status", "a line that identifies it is missing"));
   return std::move(*status);
 }
 

@@ -49,6 +49,6 @@ struct ProcessStatus {
 // lines are passed over; of a line that comes twice the first counts.
 std::optional<ProcessStatus> parse_status(std::string_view text);
 
-ProcResult<ProcessStatus> read_status(const ProcRoot& root, pid_t pid);
+Result<ProcessStatus> read_status(const ProcRoot& root, pid_t pid);
 
 }  // namespace madvtrace

@@ -6,9 +6,7 @@
 namespace madvtrace {
 
 Status CsvSink::create(std::optional<OutputFile>& file, const char* name, std::string_view header) {
-  Result<OutputFile> created = OutputFile::create(directory_ + "/" + name, OutputUnit::kLine);
-  if (!created) return tl::unexpected(created.error());
-  file.emplace(std::move(*created));
+  MADV_TAKE(file, OutputFile::create(directory_ + "/" + name, OutputUnit::kLine));
   file->append(header);
   // At once: a table that ends before its first row is a table.
   file->flush();
@@ -18,31 +16,29 @@ Status CsvSink::create(std::optional<OutputFile>& file, const char* name, std::s
 Result<CsvSink> CsvSink::in_directory(const std::string& directory) {
   CsvSink sink;
   sink.directory_ = directory;
-  const Status created =
-      sink.create(sink.events_, "events.csv", header_line<CallRow>())
-          .and_then([&] { return sink.create(sink.releases_, "releases.csv", header_line<ReleaseRow>()); })
-          .and_then([&] { return sink.create(sink.samples_, "samples.csv", header_line<SampleRow>()); })
-          .and_then([&] { return sink.create(sink.stacks_, "stacks.csv", header_line<StackRow>()); });
-  if (!created) return tl::unexpected(created.error());
+  MADV_TRY(sink.create(sink.events_, "events.csv", header_line<CallRow>()));
+  MADV_TRY(sink.create(sink.releases_, "releases.csv", header_line<ReleaseRow>()));
+  MADV_TRY(sink.create(sink.samples_, "samples.csv", header_line<SampleRow>()));
+  MADV_TRY(sink.create(sink.stacks_, "stacks.csv", header_line<StackRow>()));
   return sink;
 }
 
-CsvSink CsvSink::one_table(CsvTable table, OutputFile file) {
+CsvSink CsvSink::one_table(TableKind table, OutputFile file) {
   CsvSink sink;
   switch (table) {
-    case CsvTable::kEvents:
+    case TableKind::kEvents:
       file.append(header_line<CallRow>());
       sink.events_.emplace(std::move(file));
       break;
-    case CsvTable::kReleases:
+    case TableKind::kReleases:
       file.append(header_line<ReleaseRow>());
       sink.releases_.emplace(std::move(file));
       break;
-    case CsvTable::kSamples:
+    case TableKind::kSamples:
       file.append(header_line<SampleRow>());
       sink.samples_.emplace(std::move(file));
       break;
-    case CsvTable::kRssChanges:
+    case TableKind::kRssChanges:
       file.append(header_line<RssRow>());
       sink.rss_changes_.emplace(std::move(file));
       break;

@@ -13,7 +13,7 @@
 
 namespace madvtrace {
 
-enum class CsvTable { kEvents, kReleases, kSamples, kRssChanges };
+enum class TableKind { kEvents, kReleases, kSamples, kRssChanges };
 
 class CsvSink : public RowSink {
  public:
@@ -21,7 +21,7 @@ class CsvSink : public RowSink {
   // rss_changes.csv once there is a row for it.
   static Result<CsvSink> in_directory(const std::string& directory);
   // One table, over any descriptor.
-  static CsvSink one_table(CsvTable table, OutputFile file);
+  static CsvSink one_table(TableKind table, OutputFile file);
   CsvSink(CsvSink&&) noexcept = default;
   CsvSink& operator=(CsvSink&&) noexcept = default;
 

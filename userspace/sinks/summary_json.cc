@@ -25,7 +25,7 @@ Json causes_json(const CallTotals& totals) {
     const CauseTotals& part = totals.causes.at(i);
     if (part.calls == 0) continue;
     Json entry;
-    entry["cause"] = i < kCauses ? Json(cause_name(static_cast<Cause>(i))) : Json(nullptr);
+    entry["cause"] = i < kCauses ? Json(kCauseNames[static_cast<Cause>(i)]) : Json(nullptr);
     entry["calls"] = part.calls;
     entry["released_bytes"] = part.released_bytes;
     list.push_back(std::move(entry));
@@ -37,7 +37,7 @@ Json calls_json(const CallTotalsByKind& calls) {
   Json list = Json::array();
   for (const auto& [kind, totals] : calls) {
     Json entry;
-    entry["call"] = call_name(kind.first);
+    entry["call"] = kCallNames[kind.first];
     entry["advice"] = kind.second ? Json(advice_name(*kind.second)) : Json(nullptr);
     entry["calls"] = totals.calls;
     entry["failed"] = totals.failed;
@@ -57,11 +57,11 @@ Json delays_json(const DelaysByKind& delays) {
   Json list = Json::array();
   for (const auto& [kind, part] : delays) {
     Json entry;
-    entry["call"] = call_name(kind.first);
+    entry["call"] = kCallNames[kind.first];
     entry["advice"] = kind.second ? Json(advice_name(*kind.second)) : Json(nullptr);
     entry["bytes"] = part.total_bytes();
     for (std::size_t fate = 0; fate < kFates; ++fate) {
-      entry[std::string(fate_name(static_cast<Fate>(fate))) + "_bytes"] = part.bytes(static_cast<Fate>(fate));
+      entry[std::string(kFateNames[static_cast<Fate>(fate)]) + "_bytes"] = part.bytes(static_cast<Fate>(fate));
     }
     entry["left_p50_ns"] = or_null(part.left_after_ns(0.5));
     entry["left_p90_ns"] = or_null(part.left_after_ns(0.9));
@@ -97,7 +97,7 @@ Json go_side_json(const GoSide& side) {
           {"released_p50_ns", or_null(side.released_after_ns(0.5))},
           {"released_p90_ns", or_null(side.released_after_ns(0.9))},
           {"released_p99_ns", or_null(side.released_after_ns(0.99))},
-          {"quality", quality_name(Quality::kSampled)}};
+          {"quality", kQualityNames[Quality::kSampled]}};
 }
 
 Json process_json(const ProcessTotals& process, const RunInfo& info) {
@@ -132,7 +132,7 @@ Json process_json(const ProcessTotals& process, const RunInfo& info) {
   if (process.left_group) json["left_group"] = true;
   json["verdict"] = or_null(verdict_text(process));
   const std::optional<Verdict> verdict = verdict_of(process);
-  json["verdict_reason"] = verdict ? Json(reason_name(verdict->reason)) : Json(nullptr);
+  json["verdict_reason"] = verdict ? Json(kReasonNames[verdict->reason]) : Json(nullptr);
   json["rss_parts"] = waterfall_json(process);
   json["go_side"] = go_side_json(process.go_side);
   json["gc_marks"] = or_null(process.gc_marks);

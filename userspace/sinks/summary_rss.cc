@@ -62,8 +62,8 @@ Json rss_json(const RssTotals& totals) {
   json["start_swap_bytes"] = or_null(totals.start_swap_bytes);
   json["causes"] = Json::array();
   for (const auto& [source, part] : totals.sources) {
-    json["causes"].push_back({{"cause", rss_cause_name(source.cause)},
-                              {"by", source.by ? Json(reclaimer_name(*source.by)) : Json(nullptr)},
+    json["causes"].push_back({{"cause", kRssCauseNames[source.cause]},
+                              {"by", source.by ? Json(kReclaimerNames[*source.by]) : Json(nullptr)},
                               {"gained_bytes", part.gained_bytes},
                               {"lost_bytes", part.lost_bytes},
                               {"swap_delta_bytes", part.swap_delta_bytes}});
@@ -88,7 +88,7 @@ std::string rss_text(const RssTotals& totals) {
   for (const auto& [source, part] : entries) {
     std::string name;
     if (!source.by || !after_reclaim) name = in_words(source.cause);
-    if (source.by) name.append(name.empty() ? "" : " by ").append(reclaimer_name(*source.by));
+    if (source.by) name.append(name.empty() ? "" : " by ").append(kReclaimerNames[*source.by]);
     after_reclaim = source.by.has_value();
     add(name + " " + change(part));
   }

@@ -8,6 +8,7 @@
 #include <iterator>
 #include <numeric>
 
+#include "base/losses.h"
 #include "base/units.h"
 #include "model/advice.h"
 #include "model/names.h"
@@ -76,7 +77,7 @@ void write_calls(Out to, const ProcessTotals& process) {
     const bool known = totals.unknown_resident < totals.calls;
     std::string advice = kind.second ? advice_name(*kind.second) : "";
     if (advice.starts_with("MADV_")) advice.erase(0, 5);
-    fmt::format_to(to, "  {:<15} {:<18} {:>9} {:>6} {:>12} {:>12}\n", call_name(kind.first), advice,
+    fmt::format_to(to, "  {:<15} {:<18} {:>9} {:>6} {:>12} {:>12}\n", kCallNames[kind.first], advice,
                    format_count(totals.calls), format_count(totals.failed),
                    known ? format_bytes(totals.resident_bytes) : "-",
                    totals.rss_delta_bytes == 0 ? "0 B" : format_bytes_delta(totals.rss_delta_bytes));
@@ -123,7 +124,7 @@ void write_causes(Out to, const CallTotals& totals) {
   for (std::size_t i = 0; i < totals.causes.size(); ++i) {
     const std::uint64_t bytes = totals.causes.at(i).released_bytes;
     whole += bytes;
-    if (bytes != 0) shares.emplace_back(bytes, i < kCauses ? cause_name(static_cast<Cause>(i)) : "not known");
+    if (bytes != 0) shares.emplace_back(bytes, i < kCauses ? kCauseNames[static_cast<Cause>(i)] : "not known");
   }
   std::stable_sort(shares.begin(), shares.end(), [](const auto& a, const auto& b) { return a.first > b.first; });
   // What rounds to 0% is in summary.json.
@@ -206,7 +207,8 @@ void write_lost(Out to, const RunTotals& totals) {
     }
     line += separator + entry;
     separator = ", ";
-    ring = ring || cause.ends_with("ring_full");
+    const LossKind* const known = find_loss(cause);
+    ring = ring || (known != nullptr && known->ring_full);
   }
   fmt::format_to(to, "{}.\nCalls are missing from the numbers above.{}\n", line,
                  ring ? "\nA larger --ring-size keeps more of them." : "");

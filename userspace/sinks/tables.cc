@@ -50,7 +50,7 @@ constexpr std::tuple kCallColumns{
     Column{"tid", [](CsvLine& line, const CallRow& row) { line.number(or_none(row.tid)); }},
     Column{"comm", [](CsvLine& line, const CallRow& row) { line.text(comm_text(row.comm)); }},
     number("cgroup_id", &CallRow::cgroup_id),
-    Column{"call", [](CsvLine& line, const CallRow& row) { line.plain(call_name(row.call)); }},
+    Column{"call", [](CsvLine& line, const CallRow& row) { line.plain(kCallNames[row.call]); }},
     Column{"advice", [](CsvLine& line, const CallRow& row) { line.plain(row.advice ? advice_name(*row.advice) : ""); }},
     Column{"addr", [](CsvLine& line, const CallRow& row) { line.hex(row.addr); }},
     number("len_bytes", &CallRow::len_bytes),
@@ -61,8 +61,8 @@ constexpr std::tuple kCallColumns{
     number("swap_bytes", &CallRow::swap_bytes),
     number("rss_delta_bytes", &CallRow::rss_delta_bytes),
     Column{"quality",
-           [](CsvLine& line, const CallRow& row) { line.plain(row.quality ? quality_name(*row.quality) : ""); }},
-    Column{"cause", [](CsvLine& line, const CallRow& row) { line.plain(row.cause ? cause_name(*row.cause) : ""); }},
+           [](CsvLine& line, const CallRow& row) { line.plain(row.quality ? kQualityNames[*row.quality] : ""); }},
+    Column{"cause", [](CsvLine& line, const CallRow& row) { line.plain(row.cause ? kCauseNames[*row.cause] : ""); }},
     number("stack_id", &CallRow::stack_id),
 };
 
@@ -70,7 +70,7 @@ constexpr std::tuple kReleaseColumns{
     number("release_id", &ReleaseRow::release_id),
     number("pid", &ReleaseRow::pid),
     number("tid", &ReleaseRow::tid),
-    Column{"call", [](CsvLine& line, const ReleaseRow& row) { line.plain(call_name(row.call)); }},
+    Column{"call", [](CsvLine& line, const ReleaseRow& row) { line.plain(kCallNames[row.call]); }},
     Column{"advice",
            [](CsvLine& line, const ReleaseRow& row) { line.plain(row.advice ? advice_name(*row.advice) : ""); }},
     Column{"addr", [](CsvLine& line, const ReleaseRow& row) { line.hex(row.range.begin); }},
@@ -78,13 +78,13 @@ constexpr std::tuple kReleaseColumns{
     number("resident_bytes", &ReleaseRow::resident_bytes),
     number("released_ts_ns", &ReleaseRow::released_ts_ns),
     Column{"stage", [](CsvLine& line, const ReleaseRow& row) { line.plain(is_return(row.fate) ? "return" : "leave"); }},
-    Column{"fate", [](CsvLine& line, const ReleaseRow& row) { line.plain(fate_name(row.fate)); }},
+    Column{"fate", [](CsvLine& line, const ReleaseRow& row) { line.plain(kFateNames[row.fate]); }},
     number("bytes", &ReleaseRow::bytes),
     number("delay_min_ns", &ReleaseRow::delay_min_ns),
     number("delay_max_ns", &ReleaseRow::delay_max_ns),
-    Column{"by", [](CsvLine& line, const ReleaseRow& row) { line.plain(row.by ? reclaimer_name(*row.by) : ""); }},
-    Column{"quality", [](CsvLine& line, const ReleaseRow& row) { line.plain(quality_name(row.quality)); }},
-    Column{"cause", [](CsvLine& line, const ReleaseRow& row) { line.plain(row.cause ? cause_name(*row.cause) : ""); }},
+    Column{"by", [](CsvLine& line, const ReleaseRow& row) { line.plain(row.by ? kReclaimerNames[*row.by] : ""); }},
+    Column{"quality", [](CsvLine& line, const ReleaseRow& row) { line.plain(kQualityNames[row.quality]); }},
+    Column{"cause", [](CsvLine& line, const ReleaseRow& row) { line.plain(row.cause ? kCauseNames[*row.cause] : ""); }},
     number("stack_id", &ReleaseRow::stack_id),
 };
 
@@ -97,8 +97,8 @@ constexpr std::tuple kRssColumns{
     number("ts_ns", &RssRow::ts_ns),
     number("mono_ns", &RssRow::mono_ns),
     number("pid", &RssRow::pid),
-    Column{"cause", [](CsvLine& line, const RssRow& row) { line.plain(rss_cause_name(row.cause)); }},
-    Column{"by", [](CsvLine& line, const RssRow& row) { line.plain(row.by ? reclaimer_name(*row.by) : ""); }},
+    Column{"cause", [](CsvLine& line, const RssRow& row) { line.plain(kRssCauseNames[row.cause]); }},
+    Column{"by", [](CsvLine& line, const RssRow& row) { line.plain(row.by ? kReclaimerNames[*row.by] : ""); }},
     number("gained_bytes", &RssRow::gained_bytes),
     number("lost_bytes", &RssRow::lost_bytes),
     Column{"rss_delta_bytes", [](CsvLine& line, const RssRow& row) { line.number(row.rss_delta_bytes()); }},
@@ -106,7 +106,7 @@ constexpr std::tuple kRssColumns{
     number("file_delta_bytes", &RssRow::file_delta_bytes),
     number("shmem_delta_bytes", &RssRow::shmem_delta_bytes),
     number("swap_delta_bytes", &RssRow::swap_delta_bytes),
-    Column{"quality", [](CsvLine& line, const RssRow& row) { line.plain(quality_name(row.quality)); }},
+    Column{"quality", [](CsvLine& line, const RssRow& row) { line.plain(kQualityNames[row.quality]); }},
 };
 
 // Gives the header of the table whose rows are of this type.

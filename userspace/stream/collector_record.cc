@@ -70,7 +70,7 @@ Body body_of(const Sample& e) {
 
 Body body_of(const Frames& e) {
   Json json = {{"stack_key", e.stack_key}, {"text", e.text}};
-  if (e.cause) json["cause"] = cause_name(*e.cause);
+  if (e.cause) json["cause"] = kCauseNames[*e.cause];
   return {CollectorKind::kFrames, {}, std::move(json)};
 }
 
@@ -227,7 +227,7 @@ std::optional<Event> event_of(CollectorKind kind, const Stamp& stamp, const Json
     case CollectorKind::kFrames:
       return Frames{.stack_key = get_u64(json, "stack_key"),
                     .text = get_text(json, "text"),
-                    .cause = cause_named(get_text(json, "cause"))};
+                    .cause = kCauseNames.value_of(get_text(json, "cause"))};
     case CollectorKind::kLoss:
       return Loss{.cause = get_text(json, "cause"), .count = get_u64(json, "count")};
     case CollectorKind::kReclaim: {

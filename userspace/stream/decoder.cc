@@ -241,18 +241,18 @@ Decoded decode_exit(RecordBytes record) {
 
 }  // namespace
 
-std::string_view loss_cause(DecodeError error) {
+LossCause loss_cause(DecodeError error) {
   switch (error) {
     case DecodeError::kTruncated:
-      return "bad_record_truncated";
+      return LossCause::kBadRecordTruncated;
     case DecodeError::kSize:
-      return "bad_record_size";
+      return LossCause::kBadRecordSize;
     case DecodeError::kUnknownKind:
-      return "bad_record_unknown_kind";
+      return LossCause::kBadRecordUnknownKind;
     case DecodeError::kField:
-      return "bad_record_field";
+      break;
   }
-  return "bad_record";
+  return LossCause::kBadRecordField;
 }
 
 Decoded decode_record(RecordBytes record) {
@@ -312,7 +312,7 @@ void Decoder::on_record(RecordBytes record) {
   if (decoded.event) {
     tell(*decoded.event);
   } else {
-    tell(Loss{.cause = std::string(loss_cause(decoded.error)), .count = 1});
+    tell(Loss{.cause = loss_name(loss_cause(decoded.error)), .count = 1});
   }
 }
 

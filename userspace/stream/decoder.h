@@ -8,10 +8,10 @@
 
 #include <cstdint>
 #include <optional>
-#include <string_view>
 #include <utility>
 #include <vector>
 
+#include "base/losses.h"
 #include "model/event.h"
 #include "model/event_sink.h"
 #include "stream/record_sink.h"
@@ -25,8 +25,8 @@ enum class DecodeError : std::uint8_t {
   kField,        // a field inside is out of its range
 };
 
-// The name of its counter: "bad_record_truncated", …
-std::string_view loss_cause(DecodeError error);
+// Says as what the record is counted.
+LossCause loss_cause(DecodeError error);
 
 struct Decoded {
   std::optional<Event> event;                   // set, or

@@ -22,9 +22,8 @@ Result<RecordingReader> RecordingReader::open(const std::string& path) {
 Result<RecordingReader> RecordingReader::over(UniqueFd fd, const std::string& name) {
   RecordingReader reader(std::move(fd), name);
   RecordingHeader header{};
-  const Result<std::size_t> got = reader.read_fully(reinterpret_cast<std::byte*>(&header), sizeof(header));
-  if (!got) return tl::unexpected(got.error());
-  if (*got != sizeof(header) || header.magic != kRecordingMagic) {
+  MADV_TAKE(const std::size_t got, reader.read_fully(reinterpret_cast<std::byte*>(&header), sizeof(header)));
+  if (got != sizeof(header) || header.magic != kRecordingMagic) {
     return fail(ExitCode::kUsage, name + " is not a madvtrace recording (made with --record)");
   }
   if (header.version != kRecordingVersion || header.wire_version != WIRE_VERSION) {
@@ -69,10 +68,9 @@ void RecordingReader::hand_over(RecordSink& sink) {
 Status RecordingReader::drain(RecordSink& sink) {
   for (;;) {
     ChunkHeader header{};
-    const Result<std::size_t> got = read_fully(reinterpret_cast<std::byte*>(&header), sizeof(header));
-    if (!got) return tl::unexpected(got.error());
-    if (*got == 0) return {};
-    if (*got < sizeof(header)) {
+    MADV_TAKE(const std::size_t got, read_fully(reinterpret_cast<std::byte*>(&header), sizeof(header)));
+    if (got == 0) return {};
+    if (got < sizeof(header)) {
       truncated_ = true;
       return {};
     }
@@ -83,9 +81,8 @@ Status RecordingReader::drain(RecordSink& sink) {
       return {};
     }
     chunk_.resize(header.bytes);
-    const Result<std::size_t> body = read_fully(chunk_.data(), chunk_.size());
-    if (!body) return tl::unexpected(body.error());
-    if (*body < chunk_.size()) {
+    MADV_TAKE(const std::size_t body, read_fully(chunk_.data(), chunk_.size()));
+    if (body < chunk_.size()) {
       truncated_ = true;
       return {};
     }

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <span>
 
+#include "base/losses.h"
 #include "bpf/records.h"
 #include "stream/collector_record.h"
 #include "stream/decoder.h"
@@ -31,20 +32,19 @@ bool says_its_size(RecordBytes record) {
 }  // namespace
 
 Result<RecordingWriter> RecordingWriter::create(const std::string& path) {
-  Result<OutputFile> file = OutputFile::create(path, OutputUnit::kAppend);
-  if (!file) return tl::unexpected(file.error());
+  MADV_TAKE(OutputFile file, OutputFile::create(path, OutputUnit::kAppend));
   const RecordingHeader header{
       .magic = kRecordingMagic, .version = kRecordingVersion, .wire_version = WIRE_VERSION, .reserved = 0};
-  file->append(bytes_of(header));
-  if (file->failed()) return fail(errno_text("cannot write " + path, file->error()));
-  return RecordingWriter(std::move(*file));
+  file.append(bytes_of(header));
+  if (file.failed()) return fail(errno_text("cannot write " + path, file.error()));
+  return RecordingWriter(std::move(file));
 }
 
 void RecordingWriter::on_record(RecordBytes record) {
   if (!says_its_size(record)) {
     // Nothing behind it could be found again. Whoever reads counts the same as now.
-    const std::string_view cause = loss_cause(decode_record(record).error);
-    const std::string loss = encode_record(Loss{.cause = std::string(cause), .count = 1}, 0);
+    const LossCause cause = loss_cause(decode_record(record).error);
+    const std::string loss = encode_record(Loss{.cause = loss_name(cause), .count = 1}, 0);
     return on_record(std::as_bytes(std::span(loss)));
   }
   chunk_.append(reinterpret_cast<const char*>(record.data()), record.size());

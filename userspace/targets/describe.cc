@@ -36,7 +36,7 @@ ProcessInfo describe_process(const ProcRoot& proc, const ProcessStat& stat) {
 LeftOut describe_left_out(const ProcRoot& proc, std::uint32_t pid_number, const std::string& comm) {
   const auto pid = static_cast<pid_t>(pid_number);
   LeftOut left_out{.stamp = {.mono_ns = mono_now_ns(), .pid = pid_number}, .comm = comm};
-  if (const ProcResult<ProcessStat> stat = read_stat(proc, pid)) {
+  if (const Result<ProcessStat> stat = read_stat(proc, pid)) {
     left_out.start_utc_ns = start_utc_ns(*stat);
     left_out.comm = stat->comm;
   }

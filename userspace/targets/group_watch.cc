@@ -118,7 +118,7 @@ std::optional<GroupSample> GroupWatch::sample() {
   const auto memory = reader_->read();
   if (!memory) {
     // Another than the one that is watched: the next interval looks for one again.
-    if (memory.error().gone) reader_.reset();
+    if (memory.error().failure == Failure::kGone) reader_.reset();
     return sample;
   }
   sample.charge = static_cast<const GroupCharge&>(*memory);

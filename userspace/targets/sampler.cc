@@ -21,7 +21,7 @@ std::optional<Sample> Sampler::sample(Target& target, bool always) {
   Sample sample;
   sample.stamp.mono_ns = mono_now_ns();
   sample.stamp.pid = pid;
-  const ProcResult<ProcessStatus> status = read_status(proc_, static_cast<pid_t>(pid));
+  const Result<ProcessStatus> status = read_status(proc_, static_cast<pid_t>(pid));
   // A zombie has no memory any more: that is its end, not a sample of zeros.
   if (!status || !status->vm_rss_bytes) return std::nullopt;
   sample.rss_bytes = status->vm_rss_bytes;
@@ -59,7 +59,7 @@ SplitRange split_range(const AddressRange& range, const std::vector<AddressRange
 }
 
 void Sampler::walk(std::uint32_t pid, const std::vector<AddressRange>& arenas, Sample& sample) {
-  const ProcResult<MapsText> maps = read_maps(proc_, static_cast<pid_t>(pid));
+  const Result<MapsText> maps = read_maps(proc_, static_cast<pid_t>(pid));
   if (!maps) return;
   std::vector<AddressRange> in_arenas;
   std::vector<AddressRange> malloc_heap;

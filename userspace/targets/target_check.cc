@@ -17,7 +17,7 @@ tl::unexpected<Error> refuse(std::string message) { return fail(ExitCode::kUsage
 
 // System calls of 32-bit programs pass none of the hooks (arch/x86, compat entry).
 bool is_32_bit(const ProcRoot& proc, pid_t pid) {
-  const ProcResult<UniqueFd> exe = proc.open_file(pid, "exe");
+  const Result<UniqueFd> exe = proc.open_file(pid, "exe");
   std::array<unsigned char, EI_NIDENT> ident{};
   if (!exe || ::pread(exe->get(), ident.data(), ident.size(), 0) != static_cast<ssize_t>(ident.size())) return false;
   return ident[EI_CLASS] == ELFCLASS32;
@@ -27,16 +27,16 @@ bool is_32_bit(const ProcRoot& proc, pid_t pid) {
 
 Status check_target(const ProcRoot& proc, std::uint32_t pid_number) {
   const auto pid = static_cast<pid_t>(pid_number);
-  const ProcResult<ProcessStatus> status = read_status(proc, pid);
+  const Result<ProcessStatus> status = read_status(proc, pid);
   if (!status) {
-    if (status.error().failure == ProcFailure::kGone) return refuse(fmt::format("-p {}: no such process", pid));
+    if (status.error().failure == Failure::kGone) return refuse(fmt::format("-p {}: no such process", pid));
     return tl::unexpected<Error>(status.error());
   }
   if (status->tgid != pid) {
     return refuse(fmt::format("-p {}: that is a thread of process {}; give -p {}, all its threads are traced", pid,
                               status->tgid, status->tgid));
   }
-  const ProcResult<ProcessStat> stat = read_stat(proc, pid);
+  const Result<ProcessStat> stat = read_stat(proc, pid);
   if (stat && stat->kernel_thread()) {
     return refuse(fmt::format("-p {}: a kernel thread has no memory of its own to trace", pid));
   }

@@ -14,9 +14,7 @@ namespace madvtrace {
 Status Targets::add(std::uint32_t pid) {
   Target& target = meet(pid);
   if (fault_events_ == nullptr) return {};
-  Result<FaultWatch> watch = fault_events_->watch(pid);
-  if (!watch) return tl::unexpected(watch.error());
-  target.faults = std::move(*watch);
+  MADV_TAKE(target.faults, fault_events_->watch(pid));
   return {};
 }
 
@@ -107,7 +105,7 @@ std::vector<Target*> Targets::take_changed() {
 
 std::optional<ProcessInfo> Targets::look_at(Target& target) {
   watch_faults(target);
-  const ProcResult<ProcessStat> stat = read_stat(binaries_.proc, static_cast<pid_t>(target.pid));
+  const Result<ProcessStat> stat = read_stat(binaries_.proc, static_cast<pid_t>(target.pid));
   if (!stat) return std::nullopt;
   target.start_ticks = stat->start_time_ticks;
   ProcessInfo info = describe_process(binaries_.proc, *stat);
@@ -154,8 +152,8 @@ std::string Targets::show_collections(Target& target, const GoFacts* go) {
 std::vector<std::uint32_t> Targets::drop_vanished() {
   std::vector<std::uint32_t> vanished;
   for (const auto& [pid, target] : targets_) {
-    const ProcResult<ProcessStat> stat = read_stat(binaries_.proc, static_cast<pid_t>(pid));
-    const bool is_gone = !stat && stat.error().failure == ProcFailure::kGone;
+    const Result<ProcessStat> stat = read_stat(binaries_.proc, static_cast<pid_t>(pid));
+    const bool is_gone = !stat && stat.error().failure == Failure::kGone;
     const bool is_another = stat && target.start_ticks && stat->start_time_ticks != *target.start_ticks;
     if (is_gone || is_another) vanished.push_back(pid);
   }

@@ -33,9 +33,9 @@ Status BaseTier::begin() {
   const auto& programs = skeleton_.progs;
   if (gc_marks_) gc_probes_.emplace(programs.on_gc_start_enter, programs.on_gc_end_enter);
   if (!direct_map_) return {};
-  auto walker = PageWalker::over(bpf_program__fd(programs.run_walk_jobs), bpf_map__fd(skeleton_.maps.walk_jobs));
-  if (!walker) return tl::unexpected(walker.error());
-  walker_.emplace(std::move(*walker));
+  MADV_TAKE(PageWalker walker,
+            PageWalker::over(bpf_program__fd(programs.run_walk_jobs), bpf_map__fd(skeleton_.maps.walk_jobs)));
+  walker_.emplace(std::move(walker));
   return {};
 }
 

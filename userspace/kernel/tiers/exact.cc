@@ -23,13 +23,12 @@ bool rss_is_counted_in_parts(const KernelTypes& types) { return !types.has_struc
 
 Status ExactTier::configure() {
   auto& programs = skeleton_.progs;
-  const Result<KernelTypes> types = KernelTypes::load();
-  if (!types) return tl::unexpected(types.error());
-  in_parts_ = rss_is_counted_in_parts(*types);
+  MADV_TAKE(const KernelTypes types, KernelTypes::load());
+  in_parts_ = rss_is_counted_in_parts(types);
   bpf_program__set_autoload(in_parts_ ? programs.on_rss_stat_parts : programs.on_rss_stat_count, true);
   bpf_program__set_autoload(programs.find_percpu_offsets, in_parts_);
   bpf_program__set_autoload(programs.tell_rss, true);
-  moments_ = has_page_walk_ ? can_hook_exit(*types, "try_to_unmap_one")
+  moments_ = has_page_walk_ ? can_hook_exit(types, "try_to_unmap_one")
                             : Status(fail(ExitCode::kUnsupported, "needs the page walk"));
   bpf_program__set_autoload(programs.on_unmap_exit, moments_.has_value());
   const int cpus = libbpf_num_possible_cpus();

@@ -37,22 +37,18 @@ struct Seen {
 };
 
 Result<Seen> trace_ourselves(const Result<DirectMap>& direct_map) {
-  auto session = BpfSession::load(
-      {.direct_map = direct_map ? std::optional(*direct_map) : std::nullopt, .gc_marks = false, .exact = true});
-  if (!session) return tl::unexpected(session.error());
-  AttachedHooks hooks = attach_each(**session);
-  Seen seen{.attached = std::move(hooks.status), .moments = (*session)->reclaim_moments()};
+  MADV_TAKE(auto session, BpfSession::load({.direct_map = direct_map ? std::optional(*direct_map) : std::nullopt,
+                                            .gc_marks = false,
+                                            .exact = true}));
+  AttachedHooks hooks = attach_each(*session);
+  Seen seen{.attached = std::move(hooks.status), .moments = session->reclaim_moments()};
   const auto pid = static_cast<std::uint32_t>(::getpid());
-  const Status traced = (*session)
-                            ->add_target(pid, /*follow=*/false)
-                            .and_then([&] { return (*session)->find_targets(); })
-                            .and_then(take_own_pages);
-  if (!traced) return tl::unexpected(traced.error());
-  (*session)->tell_rss(pid);
+  MADV_TRY(session->add_target(pid, /*follow=*/false));
+  MADV_TRY(session->find_targets());
+  MADV_TRY(take_own_pages());
+  session->tell_rss(pid);
   hooks.links.clear();
-  if (const Status drained = (*session)->ring().drain_all(seen.witness); !drained) {
-    return tl::unexpected(drained.error());
-  }
+  MADV_TRY(session->ring().drain_all(seen.witness));
   return seen;
 }
 

@@ -25,9 +25,7 @@ std::vector<Hook> GroupTier::hooks() const { return {{kGroupHook, skeleton_.prog
 Status GroupTier::watch(std::uint64_t id, const std::vector<std::string>& controllers) const {
   std::int32_t subsystem = -1;
   if (!controllers.empty()) {
-    const Result<std::int32_t> found = cgroup_subsystem(controllers);
-    if (!found) return tl::unexpected(found.error());
-    subsystem = *found;
+    MADV_TAKE(subsystem, cgroup_subsystem(controllers));
   }
   *static_cast<volatile std::int32_t*>(&skeleton_.data->group_subsys) = subsystem;
   *static_cast<volatile std::int32_t*>(&skeleton_.data->group_level) = -1;

@@ -17,13 +17,11 @@ namespace {
 
 // Gives a few pages of our own back and touches them again. How many were seen.
 Result<unsigned> refaults_of_our_own(const DirectMap& direct_map) {
-  auto session = BpfSession::load({.direct_map = direct_map, .gc_marks = false, .refaults = true});
-  if (!session) return tl::unexpected(session.error());
-  if (const Status attached = (*session)->attach_all(); !attached) return tl::unexpected(attached.error());
+  MADV_TAKE(auto session, BpfSession::load({.direct_map = direct_map, .gc_marks = false, .refaults = true}));
+  MADV_TRY(session->attach_all());
   const auto pid = static_cast<std::uint32_t>(::getpid());
-  const Result<FaultWatch> watched = (*session)->fault_events()->watch(pid);
-  if (!watched) return tl::unexpected(watched.error());
-  if (const Status added = (*session)->add_target(pid, /*follow=*/false); !added) return tl::unexpected(added.error());
+  MADV_TAKE(const FaultWatch watched, session->fault_events()->watch(pid));
+  MADV_TRY(session->add_target(pid, /*follow=*/false));
   const std::size_t bytes = kProbePages * kPageBytes;
   void* const at = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (at == MAP_FAILED) return fail(errno_text("mmap", errno));
@@ -32,9 +30,9 @@ Result<unsigned> refaults_of_our_own(const DirectMap& direct_map) {
   ::madvise(at, bytes, MADV_DONTNEED);
   std::memset(at, 1, kGivenBackPages * kPageBytes);
   ::munmap(at, bytes);
-  (*session)->detach_all();
+  session->detach_all();
   Witness witness;
-  if (const Status drained = (*session)->ring().drain_all(witness); !drained) return tl::unexpected(drained.error());
+  MADV_TRY(session->ring().drain_all(witness));
   return witness.refaults();
 }
 
