@@ -26,7 +26,7 @@ int run(pid_t pid) {
     fmt::print(stderr, "{}\n", books.error().message);
     return 1;
   }
-  fmt::print("rung={}\n", books_rung_name(reader->rung()));
+  fmt::print("rung={}\n", kBooksRungNames[reader->rung()]);
   print("heap_sys", books->heap_sys_bytes);
   print("heap_inuse", books->heap_inuse_bytes);
   print("heap_idle", books->heap_idle_bytes);

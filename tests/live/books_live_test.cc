@@ -47,7 +47,7 @@ class BooksTest : public testing::TestWithParam<Program> {
     memory_.emplace(program_->pid());
     const auto reader = locate_books(program_->pid());
     ASSERT_HAS_VALUE(reader);
-    EXPECT_EQ(reader->rung(), GetParam().rung) << books_rung_name(reader->rung());
+    EXPECT_EQ(reader->rung(), GetParam().rung) << kBooksRungNames[reader->rung()];
     reader_ = *reader;
   }
 

@@ -356,10 +356,10 @@ TEST_F(BooksReadTest, MergesArenas) {
 }
 
 TEST(BooksRungName, IsThatOfTheSummary) {
-  EXPECT_EQ(books_rung_name(BooksRung::kNone), "none");
-  EXPECT_EQ(books_rung_name(BooksRung::kDwarf), "dwarf");
-  EXPECT_EQ(books_rung_name(BooksRung::kSymtab), "symtab");
-  EXPECT_EQ(books_rung_name(BooksRung::kCode), "code");
+  EXPECT_EQ(kBooksRungNames[BooksRung::kNone], "none");
+  EXPECT_EQ(kBooksRungNames[BooksRung::kDwarf], "dwarf");
+  EXPECT_EQ(kBooksRungNames[BooksRung::kSymtab], "symtab");
+  EXPECT_EQ(kBooksRungNames[BooksRung::kCode], "code");
 }
 
 }  // namespace

@@ -234,20 +234,6 @@ void take_missing(BooksAnchors& anchors, const BooksAnchors& more) {
 
 }  // namespace
 
-std::string_view books_rung_name(BooksRung rung) {
-  switch (rung) {
-    case BooksRung::kDwarf:
-      return "dwarf";
-    case BooksRung::kSymtab:
-      return "symtab";
-    case BooksRung::kCode:
-      return "code";
-    case BooksRung::kNone:
-      break;
-  }
-  return "none";
-}
-
 BooksReader::BooksReader(BooksRung rung, const BooksLayout& layout)
     : rung_(rung), layout_(std::make_shared<const BooksLayout>(layout)) {}
 

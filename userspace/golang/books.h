@@ -16,9 +16,9 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
-#include <string_view>
 #include <vector>
 
+#include "base/enum_names.h"
 #include "base/go_heap.h"
 #include "base/page_range.h"
 #include "base/result.h"
@@ -38,8 +38,12 @@ struct GoBooks : GoHeap {
 
 enum class BooksRung { kNone, kDwarf, kSymtab, kCode };
 
-// "dwarf", "symtab", "code", "none".
-std::string_view books_rung_name(BooksRung rung);
+inline constexpr auto kBooksRungNames = names_of<BooksRung::kCode>({
+    {BooksRung::kNone, "none"},
+    {BooksRung::kDwarf, "dwarf"},
+    {BooksRung::kSymtab, "symtab"},
+    {BooksRung::kCode, "code"},
+});
 
 // What the caller knows of the process at about the same time; empty: not checked.
 struct BooksLimits {

@@ -13,7 +13,7 @@
 namespace madvtrace {
 namespace {
 
-constexpr std::string_view kColumns =
+constexpr std::string_view kSampleColumns =
     "ts_ns,mono_ns,pid,rss_bytes,rss_anon_bytes,rss_file_bytes,rss_shmem_bytes,swap_bytes,lazyfree_bytes,"
     "pending_bytes,page_tables_bytes,anon_huge_bytes,cgroup_usage_bytes,cgroup_working_set_bytes,"
     "cgroup_inactive_file_bytes,cgroup_limit_bytes,go_heap_sys_bytes,go_heap_inuse_bytes,go_heap_idle_bytes,"
@@ -70,7 +70,7 @@ std::vector<std::size_t> values_of_columns() {
     names.push_back(std::string(prefix).append(name));
   });
   std::vector<std::size_t> values;
-  std::string_view rest = kColumns.substr(0, kColumns.size() - 1);
+  std::string_view rest = kSampleColumns.substr(0, kSampleColumns.size() - 1);
   while (!rest.empty()) {
     const std::string_view column = rest.substr(0, rest.find(','));
     rest.remove_prefix(std::min(rest.size(), column.size() + 1));
@@ -81,7 +81,7 @@ std::vector<std::size_t> values_of_columns() {
 
 }  // namespace
 
-std::string_view sample_columns() { return kColumns; }
+std::string_view sample_columns() { return kSampleColumns; }
 
 bool every_sample_column_is_known() {
   std::size_t count = 0;

@@ -22,7 +22,7 @@ GoRuntime::GoRuntime(const ProcRoot& proc, std::uint32_t pid, const GoFacts& fac
     program_.expected_advice = advice == ReleaseAdvice::kFree ? kMadvFree : kMadvDontneed;
   }
   program_.books_why_not = books_.why_not;
-  if (books_.reader) program_.books = books_rung_name(books_.reader->rung());
+  if (books_.reader) program_.books = kBooksRungNames[books_.reader->rung()];
 }
 
 GoRuntime::Reading GoRuntime::read(std::optional<std::uint64_t> address_space_bytes) {
